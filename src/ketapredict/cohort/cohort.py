@@ -1,0 +1,133 @@
+"""The cohort: accepted courses, rejected cells, and counts that add up."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.protocols import Protocol
+
+# Ids of simulated courses start with this, so that a table keeps saying what it is however it is passed on.
+SIMULATED_PREFIX = "simulated-"
+REJECT_COLUMNS = ("row", "course_id", "column", "rule", "expected")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that a cohort was read from: name without folder, SHA-256 of its bytes, number of rows."""
+
+    name: str
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of every row of the main source table and of every course.
+
+    `source_rows = used + filtered + unmatched` and `courses = accepted + rejected`, always.
+    """
+
+    source_rows: int
+    used: int
+    filtered: int
+    unmatched: int
+    courses: int
+    accepted: int
+    rejected: int
+
+    def __post_init__(self) -> None:
+        """Stop at once if a row was lost: a defect of the program, never of the data."""
+        if self.source_rows != self.used + self.filtered + self.unmatched:
+            raise AssertionError("source rows do not add up")
+        if self.courses != self.accepted + self.rejected:
+            raise AssertionError("courses do not add up")
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A validated table of courses.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per accepted course, RangeIndex, every declared column present in the declared order.
+        Numbers, scores and yes/no (1.0, 0.0) are float64 with NaN for missing; levels are Categorical
+        with the declared levels; text is str with None for missing.
+    rows : numpy.ndarray of int64
+        For each accepted course the number of its first row in the main source table; the first row
+        after the header is 1.
+    protocol : Protocol
+    extras : tuple of Column
+        Extra covariates that the mapping declared.
+    rejects : pandas.DataFrame
+        One row per broken rule: `row`, `course_id`, `column`, `rule`, `expected`; never a value.
+    counts : Counts
+    notices : tuple of str
+        What a reader of results must be told (recall windows, several scales, unused rows...).
+    sources : tuple of Source
+    """
+
+    table: pd.DataFrame
+    rows: np.ndarray
+    protocol: Protocol
+    extras: tuple[Column, ...]
+    rejects: pd.DataFrame
+    counts: Counts
+    notices: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of accepted courses."""
+        return len(self.table)
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """Declarations of the table's columns."""
+        return declared_columns(self.protocol, self.extras)
+
+    @property
+    def active(self) -> np.ndarray:
+        """Whether each course had the active treatment (n,) bool; an absent arm is active."""
+        return (self.table["arm"] != "control").to_numpy()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any course is marked as simulated by its id."""
+        ids = self.table[["course_id", "patient_id"]]
+        return any(ids[name].str.startswith(SIMULATED_PREFIX).any() for name in ids)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the accepted courses: equal for equal tables, however they were stored."""
+        digest = hashlib.sha256("\x1f".join(self.table.columns).encode())
+        for name in self.table:
+            column = self.table[name]
+            values = column.to_numpy(object) if column.dtype != float else column.to_numpy(float)
+            digest.update(pd.util.hash_array(values).tobytes())
+        return digest.hexdigest()
+
+    @property
+    def patients(self) -> np.ndarray:
+        """Return a number per course that is equal for courses of one patient, (n,) int64.
+
+        A course without a patient id counts as a patient of its own.
+        """
+        ids = self.table["patient_id"].astype(object)
+        ids = ids.where(ids.notna(), "\0course " + self.table["course_id"].astype(object))
+        return pd.factorize(ids)[0].astype(np.int64)
+
+    def subset(self, keep: np.ndarray) -> "Cohort":
+        """Return the courses where `keep` (n,) bool is true; rejects and counts stay those of the source."""
+        return Cohort(
+            self.table[keep].reset_index(drop=True),
+            self.rows[keep],
+            self.protocol,
+            self.extras,
+            self.rejects,
+            self.counts,
+            self.notices,
+            self.sources,
+        )

@@ -1,0 +1,169 @@
+"""One patient's explanation: probability, steps, sentences, picture, as data and as a page."""
+
+import json
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.explain.contributions import Contributions
+from ketapredict.explain.picture import waterfall_svg
+from ketapredict.explain.words import (
+    concept_label,
+    moment_words,
+    percent,
+    sentences,
+    steps_largest_first,
+)
+from ketapredict.model.bundle import Bundle
+from ketapredict.model.landmark_model import LandmarkModel
+
+CAVEAT = (
+    "The words describe what the model's estimate rests on, not what causes response. A low estimate is no reason "
+    "to stop treatment, a high one no reason to watch less closely."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PatientExplanation:
+    """Why the model estimates what it estimates for one course.
+
+    Attributes
+    ----------
+    statement : str
+        What the model was trained on; the first line of everything shown.
+    course_id, landmark, outcome, model_name, model_version : str
+    probability, base_logit : float
+    training_rate : float
+        Share of the landmark's training courses that had the outcome.
+    training_courses : int
+    steps : list of (str, float, float, float)
+        Concept, contribution to the log-odds, probability before and after it; largest first.
+    by_column : dict of str to float
+        Contribution of each design column.
+    sentences : list of str
+    notes : str
+    largest_residual : float
+    """
+
+    statement: str
+    course_id: str
+    landmark: str
+    outcome: str
+    model_name: str
+    model_version: str
+    probability: float
+    base_logit: float
+    training_rate: float
+    training_courses: int
+    steps: list[tuple[str, float, float, float]]
+    by_column: dict[str, float]
+    sentences: list[str]
+    notes: str
+    largest_residual: float
+
+    @property
+    def headline(self) -> str:
+        """The estimate in one sentence."""
+        return (
+            f"Estimated probability of {self.outcome}: {percent(self.probability)} (made at: "
+            f"{moment_words(self.landmark)}; {percent(self.training_rate)} of the {self.training_courses} training "
+            "courses had it)."
+        )
+
+    def to_svg(self) -> str:
+        """Return the waterfall picture."""
+        title = f"Probability of {self.outcome}: {percent(self.probability)}, at {moment_words(self.landmark)}"
+        return waterfall_svg(self.steps, self.base_logit, title, self.statement)
+
+    def to_json(self) -> str:
+        """Return everything as JSON."""
+        plain: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        names = ("concept", "contribution", "probability_before", "probability_after")
+        plain["steps"] = [dict(zip(names, step, strict=True)) for step in self.steps]
+        return json.dumps(plain, indent=1, allow_nan=False) + "\n"
+
+    def to_text(self) -> str:
+        """Return the explanation as plain text."""
+        lines = [self.statement, "", self.headline, "", *self.sentences]
+        if self.notes:
+            lines += ["", f"Note: {self.notes}."]
+        return "\n".join([*lines, "", CAVEAT]) + "\n"
+
+    def to_html(self) -> str:
+        """Return a page of its own, without any outside address."""
+        items = "\n".join(f"<li>{escape(sentence)}</li>" for sentence in self.sentences)
+        rows = "\n".join(
+            f"<tr><td>{escape(concept_label(concept))}</td><td>{value:+.3f}</td><td>{percent(before)}</td>"
+            f"<td>{percent(after)}</td></tr>"
+            for concept, value, before, after in self.steps
+        )
+        note = f"<p>Note: {escape(self.notes)}.</p>" if self.notes else ""
+        return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{escape(self.course_id)}: explanation</title>
+<style>body{{font:16px/1.5 sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem;color:#111}}
+.statement{{border:2px solid #8a1c00;padding:.5rem 1rem;font-weight:bold}}svg{{max-width:100%;height:auto}}
+td,th{{padding:.2rem .8rem .2rem 0;text-align:left}}</style></head><body>
+<p class="statement">{escape(self.statement)}</p>
+<h1>Course {escape(self.course_id)}</h1>
+<p><strong>{escape(self.headline)}</strong></p>
+{self.to_svg()}
+<ul>
+{items}
+</ul>
+{note}
+<p>{escape(CAVEAT)}</p>
+<table><thead><tr><th>concept</th><th>log-odds</th><th>from</th><th>to</th></tr></thead><tbody>
+{rows}
+</tbody></table>
+<p>Log-odds start at {self.base_logit:.3f}: the model at the training means, not an average patient. The log-odds of
+the rows add up to the estimate (difference from an independent computation: {self.largest_residual:.0e}). Model
+{escape(self.model_name)}, version {escape(self.model_version)}.</p>
+</body></html>
+"""
+
+
+def explain_course(
+    bundle: Bundle, version: str, model: LandmarkModel, course: Cohort, found: Contributions, notes: str
+) -> PatientExplanation:
+    """Put one course's contributions into words.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    version : str
+    model : LandmarkModel
+    course : Cohort
+        One course.
+    found : Contributions
+        Of that course.
+    notes : str
+    """
+    steps = steps_largest_first(found.base_logit, found.concepts, found.by_concept[0])
+    # A concept without any contribution in this model at this landmark has nothing to tell.
+    steps = [step for step in steps if step[1] != 0.0]
+    values = {name: None if pd.isna(value) else value for name, value in course.table.iloc[0].to_dict().items()}
+    return PatientExplanation(
+        statement=bundle.statement,
+        course_id=str(course.table["course_id"].iat[0]),
+        landmark=model.landmark,
+        outcome=bundle.outcome,
+        model_name=bundle.name,
+        model_version=version,
+        probability=float(found.probability[0]),
+        base_logit=found.base_logit,
+        training_rate=model.event_rate,
+        training_courses=model.courses,
+        steps=steps,
+        by_column={
+            name: float(value)
+            for name, value in zip(found.columns, found.by_column[0], strict=True)
+            if not np.isclose(value, 0.0, atol=1e-12)
+        },
+        sentences=sentences(steps, values, course.columns, course.protocol, model.landmark),
+        notes=notes,
+        largest_residual=found.largest_residual,
+    )

@@ -1,0 +1,86 @@
+"""A patient's contributions as a waterfall: plain SVG, readable without colour."""
+
+from html import escape
+
+import numpy as np
+from scipy.special import expit, logit
+
+from ketapredict.explain.words import concept_label, percent
+
+WIDTH, ROW, TOP, LEFT, RIGHT = 760, 30, 92, 250, 90
+TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+MOST_ROWS = 10
+
+
+def waterfall_svg(steps: list[tuple[str, float, float, float]], base_logit: float, title: str, statement: str) -> str:
+    """Draw the steps from the base value to the estimate, largest first.
+
+    Positions are log-odds, in which contributions add up; the axis is labelled in probabilities.
+
+    Parameters
+    ----------
+    steps : list of (str, float, float, float)
+        From `explain.words.steps_largest_first`; beyond ten the smallest are drawn as one.
+    base_logit : float
+    title, statement : str
+        First and second line of the picture.
+
+    Returns
+    -------
+    str
+        An SVG document.
+    """
+    rows = [(concept_label(concept), contribution) for concept, contribution, _, _ in steps]
+    if len(rows) > MOST_ROWS:
+        rest = rows[MOST_ROWS - 1 :]
+        rows = [*rows[: MOST_ROWS - 1], (f"{len(rest)} other concepts", sum(value for _, value in rest))]
+    ends = np.cumsum([base_logit, *(value for _, value in rows)])
+    low, high = ends.min() - 0.3, ends.max() + 0.3
+
+    def x(log_odds: float) -> float:
+        return LEFT + (log_odds - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+
+    height = TOP + ROW * (len(rows) + 2) + 40
+    bottom = height - 40
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+        f'height="{height}" font-family="sans-serif" font-size="13" role="img" '
+        f'aria-label="{escape(title)}">',
+        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+        f'<text x="12" y="22" font-size="12" font-weight="bold" fill="#8a1c00">{escape(statement[:112])}</text>',
+        f'<text x="12" y="48" font-size="15" font-weight="bold">{escape(title)}</text>',
+        '<text x="12" y="70" font-size="12" fill="#444">What moves the estimate, largest first; '
+        "+ raises it, − lowers it</text>",
+    ]
+    for tick in TICKS:
+        position = float(logit(tick))
+        if low <= position <= high:
+            parts.append(
+                f'<line x1="{x(position):.1f}" x2="{x(position):.1f}" y1="{TOP - 6}" y2="{bottom}" stroke="#ddd"/>'
+                f'<text x="{x(position):.1f}" y="{bottom + 18}" text-anchor="middle" fill="#444">{tick:.0%}</text>'
+            )
+    y = TOP
+    parts.append(_marker("start of the model", x(base_logit), y, percent(float(expit(base_logit)))))
+    for (label, value), before, after in zip(rows, ends[:-1], ends[1:], strict=True):
+        y += ROW
+        left, right = sorted((x(before), x(after)))
+        colour, sign = ("#1f6f50", "+") if value >= 0 else ("#9a4d00", "−")
+        parts.append(
+            f'<text x="{LEFT - 10}" y="{y + 17}" text-anchor="end">{escape(label)}</text>'
+            f'<line x1="{x(before):.1f}" x2="{x(before):.1f}" y1="{y - 6}" y2="{y + 4}" stroke="#888"/>'
+            f'<rect x="{left:.1f}" y="{y + 4}" width="{max(right - left, 1):.1f}" height="{ROW - 12}" '
+            f'fill="{colour}"/>'
+            f'<text x="{right + 6:.1f}" y="{y + 17}">{sign} to {percent(float(expit(after)))}</text>'
+        )
+    y += ROW
+    parts.append(_marker("estimate", x(float(ends[-1])), y, percent(float(expit(ends[-1])))))
+    parts.append("</svg>\n")
+    return "\n".join(parts)
+
+
+def _marker(label: str, position: float, y: float, words: str) -> str:
+    return (
+        f'<text x="{LEFT - 10}" y="{y + 17}" text-anchor="end" font-weight="bold">{escape(label)}</text>'
+        f'<circle cx="{position:.1f}" cy="{y + 13}" r="5"/>'
+        f'<text x="{position + 10:.1f}" y="{y + 17}" font-weight="bold">{words}</text>'
+    )

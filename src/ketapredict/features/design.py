@@ -1,0 +1,251 @@
+"""From a cohort to the features of a landmark: each with its rule, concept and the moment it is known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.columns import Column, declared_columns, score_column
+from ketapredict.cohort.outcomes import Outcome, outcome_thresholds, scale_maxima
+from ketapredict.cohort.protocols import BASELINE, HOURS_PER_DAY, PRE, Protocol
+from ketapredict.cohort.scales import SCALES
+from ketapredict.features.guard import known_by, refuse_leakage
+
+Rule = Literal[
+    "value",
+    "log1p",
+    "level",
+    "item_share",
+    "relative_score",
+    "early_improvement",
+    "improvement_per_day",
+    "outcome_threshold",
+]
+THRESHOLD = "outcome_threshold"
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature, computed from the columns of the cohort table by a rule.
+
+    Attributes
+    ----------
+    name : str
+    rule : str
+        `value`: the column; `log1p`: log(1 + column); `level`: 1 where the column has the level;
+        `item_share`: item over its highest value; `relative_score`: score over the scale's highest total;
+        `early_improvement`: 1 - score / baseline; `improvement_per_day`: difference of two early
+        improvements over the days between their time points; `outcome_threshold`: the highest end score
+        that counts as the outcome, over the scale's highest total.
+    columns : tuple of str
+        Columns of the cohort table that the rule reads.
+    concept, label : str
+        Concept its contributions belong to; what a clinician calls it.
+    known_at : str
+    direction : {-1, 0, 1}
+        Sign that its effect on the log-odds must have where it is beyond doubt: a better latest early
+        score never lowers the probability.
+    resolution : float
+        Step to which thresholds and knots are rounded.
+    binary : bool
+        Whether it only takes the values 0 and 1.
+    level : str
+        For the rule `level`.
+    days : float
+        For the rule `improvement_per_day`.
+    """
+
+    name: str
+    rule: Rule
+    columns: tuple[str, ...]
+    concept: str
+    label: str
+    known_at: str
+    direction: Literal[-1, 0, 1] = 0
+    resolution: float = 0.01
+    binary: bool = False
+    level: str = ""
+    days: float = 0.0
+
+
+def features_at(
+    landmark: str,
+    protocol: Protocol,
+    extras: tuple[Column, ...] = (),
+    *,
+    with_arm: bool = False,
+) -> tuple[Feature, ...]:
+    """Return the features that a model may use at a landmark.
+
+    Parameters
+    ----------
+    landmark : str
+        `pre` or a time point of the protocol before its outcome.
+    protocol : Protocol
+    extras : tuple of Column
+        Extra covariates; those not known by the landmark are left out.
+    with_arm : bool
+        Whether the treatment arm is a feature (training on all arms).
+
+    Raises
+    ------
+    LeakageError
+        If the landmark is at or after the outcome.
+    """
+    if protocol.position(landmark) >= protocol.position(protocol.outcome):
+        refuse_leakage([score_column(landmark)], protocol, landmark)
+    columns = declared_columns(protocol, extras)
+    used = [
+        column
+        for column in columns.values()
+        if column.concept
+        and column.kind != "score"
+        and (column.name != "arm" or with_arm)
+        and known_by(column, protocol, landmark)
+    ]
+    features = [_severity()]
+    for column in used:
+        features.extend(_covariate_features(column))
+    features.extend(_early_features(landmark, protocol))
+    refuse_leakage({columns[name] for f in features for name in f.columns}, protocol, landmark)
+    return tuple(features)
+
+
+def threshold_feature(outcome: Outcome) -> Feature:
+    """Return the threshold that end scores are held against: half of the baseline, or the scale's cut."""
+    concept = "severity" if outcome == "response" else "rating_scale"
+    return Feature(THRESHOLD, "outcome_threshold", ("score_baseline", "scale"), concept, f"threshold of {outcome}", PRE)
+
+
+def design_frame(cohort: Cohort, features: Sequence[Feature], outcome: Outcome) -> pd.DataFrame:
+    """Compute features for every course.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n courses.
+    features : sequence of Feature
+    outcome : {"response", "remission"}
+        For the rule `outcome_threshold`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        (n, number of features) float64, NaN where a value is missing.
+    """
+    values = {feature.name: _compute(feature, cohort, outcome) for feature in features}
+    return pd.DataFrame(values, columns=[feature.name for feature in features], dtype=float)
+
+
+def _severity() -> Feature:
+    return Feature("severity_relative", "relative_score", ("score_baseline",), "severity", "score at baseline", PRE)
+
+
+def _covariate_features(column: Column) -> list[Feature]:
+    common = (column.concept, column.label, column.known_at)
+    if column.kind == "level":
+        return [
+            Feature(
+                f"{column.name}_{level}",
+                "level",
+                (column.name,),
+                column.concept,
+                f"{column.label} {level}",
+                column.known_at,
+                binary=True,
+                level=level,
+            )
+            for level in column.levels[1:]
+        ]
+    if column.kind == "yes_no":
+        return [Feature(column.name, "value", (column.name,), *common, binary=True)]
+    if column.name == "suicidality_item":
+        return [Feature("suicidality_share", "item_share", (column.name, "scale"), *common, resolution=0.05)]
+    if column.skewed:
+        return [Feature(f"log_{column.name}", "log1p", (column.name,), *common, resolution=0.05)]
+    return [Feature(column.name, "value", (column.name,), *common, resolution=column.resolution)]
+
+
+def _early_features(landmark: str, protocol: Protocol) -> list[Feature]:
+    features = []
+    points = protocol.points_until(landmark)
+    concept = "early_improvement"
+    for point in points:
+        latest = point is points[-1]
+        score = f"score_{point.name}"
+        features.append(
+            Feature(
+                f"early_improvement_{point.name}",
+                "early_improvement",
+                (score, "score_baseline"),
+                concept,
+                f"improvement at {point.name}",
+                point.name,
+                direction=1 if latest else 0,
+            )
+        )
+        features.append(
+            Feature(
+                f"score_relative_{point.name}",
+                "relative_score",
+                (score,),
+                concept,
+                f"score at {point.name}",
+                point.name,
+                direction=-1 if latest else 0,
+            )
+        )
+    if len(points) > 1:
+        before, last = points[-2:]
+        features.append(
+            Feature(
+                f"improvement_per_day_{before.name}_{last.name}",
+                "improvement_per_day",
+                (f"score_{before.name}", f"score_{last.name}", "score_baseline"),
+                concept,
+                f"slope from {before.name} to {last.name}",
+                last.name,
+                direction=1,
+                days=(last.hours - before.hours) / HOURS_PER_DAY,
+            )
+        )
+    return features
+
+
+def _compute(feature: Feature, cohort: Cohort, outcome: Outcome) -> np.ndarray:
+    table = cohort.table
+
+    def column(name: str) -> np.ndarray:
+        return table[name].to_numpy(float)
+
+    first = feature.columns[0]
+    match feature.rule:
+        case "value":
+            return column(first)
+        case "log1p":
+            return np.log1p(column(first))
+        case "level" if first == "arm":
+            return cohort.active.astype(float)  # an absent arm is active
+        case "level":
+            return _level(table[first], feature.level)
+        case "item_share":
+            codes = table["scale"].cat.codes.to_numpy()
+            maxima = [SCALES[name].suicidality_maximum or np.nan for name in table["scale"].cat.categories]
+            return column(first) / np.array(maxima, dtype=float)[codes]
+        case "relative_score":
+            return column(first) / scale_maxima(cohort)
+        case "early_improvement":
+            return 1.0 - column(first) / column(f"score_{BASELINE}")
+        case "improvement_per_day":
+            return (column(first) - column(feature.columns[1])) / column(f"score_{BASELINE}") / feature.days
+        case "outcome_threshold":
+            return outcome_thresholds(cohort, outcome) / scale_maxima(cohort)
+
+
+def _level(values: pd.Series, level: str) -> np.ndarray:
+    codes = values.cat.codes.to_numpy()
+    position = values.cat.categories.get_loc(level)
+    return np.where(codes < 0, np.nan, (codes == position).astype(float))

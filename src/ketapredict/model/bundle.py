@@ -1,0 +1,245 @@
+"""The bundle: a response model as a folder of JSON and XGBoost UBJSON, readable and complete.
+
+Loading one runs nobody's code. The same data and seed give the same bytes. It holds coefficients, means,
+rounded knots and thresholds, never a row of the training data.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ketapredict.cohort.columns import Column
+from ketapredict.cohort.outcomes import OUTCOMES, Outcome
+from ketapredict.cohort.protocols import Protocol, protocol_from_plain, protocol_to_plain
+from ketapredict.errors import FileError, ModelError
+from ketapredict.features.design import Feature
+from ketapredict.features.preparation import DesignColumn
+from ketapredict.model.landmark_model import LandmarkModel, MemberFacts
+
+FORMAT = "ketapredict response model"
+FORMAT_VERSION = 1
+MODEL_FILE = "model.json"
+TrainedOn = Literal["simulated", "evidence", "real"]
+STATEMENTS: dict[str, str] = {
+    "simulated": "SIMULATED: trained on simulated courses. Not validated on patients. Research software, not a "
+    "medical device.",
+    "evidence": "From published evidence and simulated courses. Not validated on patients. Research software, "
+    "not a medical device.",
+    "real": "Trained on the cohort named in the provenance. Not validated on other patients. Research software, "
+    "not a medical device.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A response model as plain data.
+
+    Attributes
+    ----------
+    name : str
+        `<protocol>-<outcome>`.
+    outcome : {"response", "remission"}
+    protocol : Protocol
+    scales : tuple of str
+        Scales of the training courses, in alphabetical order; courses on others are not scored.
+    extras : tuple of Column
+        Extra covariates of the training cohort: forms and readers need their declarations.
+    with_arm : bool
+        Whether control courses were trained on and the arm is a feature.
+    trained_on : {"simulated", "evidence", "real"}
+    provenance : dict
+        Seed, hash of the training data, versions, counts: plain JSON values.
+    landmarks : tuple of LandmarkModel
+        In the order of time.
+    """
+
+    name: str
+    outcome: Outcome
+    protocol: Protocol
+    scales: tuple[str, ...]
+    extras: tuple[Column, ...]
+    with_arm: bool
+    trained_on: TrainedOn
+    provenance: dict[str, Any]
+    landmarks: tuple[LandmarkModel, ...]
+
+    @property
+    def statement(self) -> str:
+        """The first line of everything that this model touches."""
+        return STATEMENTS[self.trained_on]
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> None:
+    """Write a bundle; a folder that holds one is replaced in one step.
+
+    Raises
+    ------
+    FileError
+        If the folder exists and holds something else, or cannot be written.
+    """
+    if folder.exists() and not (folder / MODEL_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileError(
+            f"Expected {folder} to be absent, empty or a saved model; found other files. Choose another folder."
+        )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise FileError(f"Cannot write the model to {folder}: {error.strerror}.") from None
+    try:
+        for name, content in _files(bundle).items():
+            (new / name).write_bytes(content)
+        new.chmod(0o755)
+        if folder.exists():
+            old = new.with_name(new.name + ".old")
+            folder.replace(old)
+            new.replace(folder)
+            shutil.rmtree(old)
+        else:
+            new.replace(folder)
+    except OSError as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise FileError(f"Cannot write the model to {folder}: {error.strerror}.") from None
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read a bundle.
+
+    Raises
+    ------
+    ModelError
+        If there is none, it is damaged, or of another format version.
+    """
+    path = folder / MODEL_FILE
+    if not path.is_file():
+        raise ModelError(f"Expected a saved model (a folder with {MODEL_FILE}); found none at {folder}.")
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise ModelError(f"{path} is damaged: expected JSON. Save the model again.") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ModelError(f"{path} is not a ketapredict model.")
+    if content.get("format_version") != FORMAT_VERSION:
+        raise ModelError(
+            f"{path}: expected format version {FORMAT_VERSION}, found {content.get('format_version')}. "
+            "Train the model again with this version of ketapredict, or install the version that made it."
+        )
+    try:
+        return _from_plain(content, folder)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} is damaged: {type(error).__name__} at {error}. Save the model again.") from None
+
+
+def bundle_sha256(bundle: Bundle) -> str:
+    """Return the SHA-256 of a bundle's files: equal for equal models."""
+    digest = hashlib.sha256()
+    for name, content in sorted(_files(bundle).items()):
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _files(bundle: Bundle) -> dict[str, bytes]:
+    files = {_tree_file(model): model.booster for model in bundle.landmarks if model.booster}
+    files[MODEL_FILE] = (json.dumps(_to_plain(bundle), indent=1, allow_nan=False) + "\n").encode()
+    return files
+
+
+def _tree_file(model: LandmarkModel) -> str:
+    return f"trees-{model.landmark}.ubj"
+
+
+def _to_plain(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "statement": bundle.statement,
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "name": bundle.name,
+        "outcome": bundle.outcome,
+        "trained_on": bundle.trained_on,
+        "protocol": protocol_to_plain(bundle.protocol),
+        "scales": list(bundle.scales),
+        "extras": [asdict(column) for column in bundle.extras],
+        "with_arm": bundle.with_arm,
+        "provenance": bundle.provenance,
+        "landmarks": [_landmark_to_plain(model) for model in bundle.landmarks],
+    }
+
+
+def _landmark_to_plain(model: LandmarkModel) -> dict[str, Any]:
+    return {
+        "landmark": model.landmark,
+        "courses": model.courses,
+        "events": model.events,
+        "patients": model.patients,
+        "intercept": model.intercept,
+        "design": [
+            asdict(column) | {"coefficient": float(coefficient)}
+            for column, coefficient in zip(model.columns, model.coefficients, strict=True)
+        ],
+        "trees": {
+            "weight": model.tree_weight,
+            "features": list(model.tree_features),
+            "file": _tree_file(model) if model.booster else None,
+            "sha256": hashlib.sha256(model.booster).hexdigest() if model.booster else None,
+        },
+        "features": [asdict(feature) for feature in model.features],
+        "members": [asdict(member) | {"coefficients": member.coefficients.tolist()} for member in model.members],
+    }
+
+
+def _from_plain(content: dict[str, Any], folder: Path) -> Bundle:
+    outcome, trained_on = content["outcome"], content["trained_on"]
+    if outcome not in OUTCOMES or trained_on not in STATEMENTS:
+        raise ValueError("outcome or trained_on")
+    return Bundle(
+        name=str(content["name"]),
+        outcome=outcome,
+        protocol=protocol_from_plain(content["protocol"], MODEL_FILE),
+        scales=tuple(content["scales"]),
+        extras=tuple(_record(Column, extra) for extra in content["extras"]),
+        with_arm=bool(content["with_arm"]),
+        trained_on=trained_on,
+        provenance=content["provenance"],
+        landmarks=tuple(_landmark_from_plain(plain, folder) for plain in content["landmarks"]),
+    )
+
+
+def _landmark_from_plain(plain: dict[str, Any], folder: Path) -> LandmarkModel:
+    trees = plain["trees"]
+    booster = b""
+    if trees["file"] is not None:
+        path = folder / Path(trees["file"]).name
+        booster = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(booster).hexdigest() != trees["sha256"]:
+            raise ModelError(f"{path} is missing or damaged: its SHA-256 is not the one in {MODEL_FILE}.")
+    return LandmarkModel(
+        landmark=plain["landmark"],
+        features=tuple(_record(Feature, feature) for feature in plain["features"]),
+        columns=tuple(_record(DesignColumn, column) for column in plain["design"]),
+        coefficients=np.array([column["coefficient"] for column in plain["design"]], dtype=float),
+        intercept=float(plain["intercept"]),
+        members=tuple(
+            MemberFacts(m["name"], m["weight"], m["settings"], m["intercept"], np.array(m["coefficients"]))
+            for m in plain["members"]
+        ),
+        tree_features=tuple(trees["features"]),
+        tree_weight=float(trees["weight"]),
+        booster=booster,
+        courses=int(plain["courses"]),
+        events=int(plain["events"]),
+        patients=int(plain["patients"]),
+    )
+
+
+def _record[T](kind: type[T], plain: dict[str, Any]) -> T:
+    """Build a dataclass from JSON: its fields only, lists as tuples."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    values = {name: plain[name] for name in names}
+    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

@@ -1,0 +1,69 @@
+"""The end score by ridge regression, turned into log-odds of reaching a threshold.
+
+The yes/no outcome throws away how far a patient got. With the end score predicted as m and errors that
+follow a logistic distribution of scale s, P(end score <= threshold) = expit((threshold - m) / s): linear
+in the features, like the other members.
+"""
+
+from typing import Self
+
+import numpy as np
+from scipy.optimize import lsq_linear
+from sklearn.base import BaseEstimator
+
+# Standard deviation of the standard logistic distribution.
+LOGISTIC_SD = np.pi / np.sqrt(3.0)
+
+
+class EndScoreRegression(BaseEstimator):  # type: ignore[misc]
+    """Ridge regression of the end score; log-odds of an end score at or under a threshold.
+
+    The last column of X is the threshold, on the scale of the end score; the others are standardised.
+
+    Parameters
+    ----------
+    penalty : float
+        Ridge penalty: minimises mean squared error + penalty * |b|_2^2; the intercept is free.
+    residual_sd : float
+        Standard deviation of out-of-fold residuals, on the scale of the end score.
+    signs : tuple of int or None
+        Sign of the effect on the *log-odds* for each column but the last: a positive sign keeps the
+        coefficient for the end score at or under zero.
+    """
+
+    def __init__(self, penalty: float = 0.1, residual_sd: float = 0.1, signs: tuple[int, ...] | None = None) -> None:
+        self.penalty = penalty
+        self.residual_sd = residual_sd
+        self.signs = signs
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        """Fit to X (n, p + 1) and end scores y (n,)."""
+        self.intercept_, self.coef_ = ridge_with_signs(X[:, :-1], y, self.penalty, self.signs)
+        self.logistic_scale_ = self.residual_sd / LOGISTIC_SD
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return predicted end scores (n,)."""
+        return self.intercept_ + X[:, :-1] @ self.coef_
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        """Return log-odds (n,)."""
+        return (X[:, -1] - self.predict(X)) / self.logistic_scale_
+
+
+def ridge_with_signs(
+    X: np.ndarray, y: np.ndarray, penalty: float, signs: tuple[int, ...] | None
+) -> tuple[float, np.ndarray]:
+    """Return intercept and coefficients; see `EndScoreRegression`."""
+    n, p = X.shape
+    x_mean, y_mean = X.mean(axis=0), float(y.mean())
+    centred, target = X - x_mean, y - y_mean
+    coefficients = np.linalg.solve(centred.T @ centred / n + penalty * np.eye(p), centred.T @ target / n)
+    sign = np.zeros(p) if signs is None else -np.asarray(signs)
+    if np.any(coefficients * sign < 0):
+        low = np.where(sign > 0, 0.0, -np.inf)
+        high = np.where(sign < 0, 0.0, np.inf)
+        augmented = np.vstack([centred / np.sqrt(n), np.sqrt(penalty) * np.eye(p)])
+        found = lsq_linear(augmented, np.r_[target / np.sqrt(n), np.zeros(p)], (low, high), method="bvls")
+        coefficients = found.x
+    return y_mean - float(x_mean @ coefficients), coefficients

@@ -1,0 +1,89 @@
+"""Fitting: from a cohort to the training data of a landmark, and from there to its model."""
+
+import numpy as np
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.outcomes import Outcome, outcome_labels, scale_maxima
+from ketapredict.cohort.protocols import PRE
+from ketapredict.errors import TrainingError
+from ketapredict.features.design import design_frame, features_at, threshold_feature
+from ketapredict.model.committee import fit_committee
+from ketapredict.model.export import export_committee
+from ketapredict.model.landmark_model import LandmarkModel
+from ketapredict.model.members import TrainingData
+
+# With fewer of either class neither a fit nor its validation means anything.
+FEWEST_EVENTS = 10
+
+
+def training_data(cohort: Cohort, landmark: str, outcome: Outcome, *, with_arm: bool = False) -> TrainingData:
+    """Return the courses that can train a landmark: outcome known and the defining score present.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Already reduced to the active arm unless `with_arm`.
+    landmark : str
+    outcome : {"response", "remission"}
+    with_arm : bool
+
+    Returns
+    -------
+    TrainingData
+        May be empty.
+    """
+    labels = outcome_labels(cohort, outcome)
+    keep = ~np.isnan(labels)
+    if landmark != PRE:
+        keep &= cohort.table[f"score_{landmark}"].notna().to_numpy()
+    courses = cohort.subset(keep)
+    features = features_at(landmark, cohort.protocol, cohort.extras, with_arm=with_arm)
+    end = courses.table[f"score_{cohort.protocol.outcome}"].to_numpy(float)
+    return TrainingData(
+        design_frame(courses, (*features, threshold_feature(outcome)), outcome),
+        features,
+        labels[keep],
+        end / scale_maxima(courses),
+        courses.patients,
+    )
+
+
+def refuse_too_few(data: TrainingData, landmark: str, outcome: Outcome) -> None:
+    """Refuse training data with fewer than ten courses of either class.
+
+    Raises
+    ------
+    TrainingError
+        With the counts.
+    """
+    events = int(data.labels.sum())
+    others = len(data.labels) - events
+    if min(events, others) < FEWEST_EVENTS:
+        raise TrainingError(
+            f"Landmark {landmark}: expected at least {FEWEST_EVENTS} courses with {outcome} and "
+            f"{FEWEST_EVENTS} without, among those with the landmark's score and the outcome; found {events} "
+            f"and {others}. More courses are needed."
+        )
+
+
+def fit_landmark(data: TrainingData, landmark: str, outcome: Outcome, rng: np.random.Generator) -> LandmarkModel:
+    """Fit the committee of one landmark.
+
+    Parameters
+    ----------
+    data : TrainingData
+        At least two courses of either class.
+    landmark : str
+    outcome : {"response", "remission"}
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    LandmarkModel
+    """
+    from threadpoolctl import threadpool_limits
+
+    # One thread: sums then come in one order, and the same data give the same bytes.
+    with threadpool_limits(1):
+        committee = fit_committee(data, rng)
+        return export_committee(landmark, committee, data, threshold_feature(outcome))

@@ -1,0 +1,133 @@
+"""The fitted model of one landmark as plain data: one coefficient vector and, at most, one booster."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.features.design import Feature
+from ketapredict.features.preparation import DesignColumn, design_matrix
+from ketapredict.model.tree_tables import TreeTables, tree_tables
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFacts:
+    """What one member contributed: weight in the committee, chosen settings, own linear coefficients.
+
+    `coefficients` is (p,) over the design columns of the landmark model, zeros for the trees.
+    """
+
+    name: str
+    weight: float
+    settings: dict[str, float]
+    intercept: float
+    coefficients: np.ndarray
+
+
+@dataclass(frozen=True)
+class LandmarkModel:
+    """The committee of one landmark.
+
+    log-odds = intercept + design matrix @ coefficients + tree_weight * margin of the booster.
+
+    Attributes
+    ----------
+    landmark : str
+    features : tuple of Feature
+        All that the model reads, the outcome's threshold included.
+    columns : tuple of DesignColumn
+        p columns of the design matrix.
+    coefficients : numpy.ndarray
+        (p,) weighted mean of the linear members, per unit of the column.
+    intercept : float
+    members : tuple of MemberFacts
+    tree_features : tuple of str
+        Names of the features in the booster's order; empty without trees.
+    tree_weight : float
+        0 where the trees earned no weight.
+    booster : bytes
+        XGBoost UBJSON; empty without trees.
+    courses, events, patients : int
+        Size of the training data.
+    """
+
+    landmark: str
+    features: tuple[Feature, ...]
+    columns: tuple[DesignColumn, ...]
+    coefficients: np.ndarray
+    intercept: float
+    members: tuple[MemberFacts, ...]
+    tree_features: tuple[str, ...]
+    tree_weight: float
+    booster: bytes
+    courses: int
+    events: int
+    patients: int
+
+    @property
+    def event_rate(self) -> float:
+        """Share of the training courses that had the outcome."""
+        return self.events / self.courses
+
+    @property
+    def means(self) -> np.ndarray:
+        """Training means of the design columns, (p,)."""
+        return np.array([column.mean for column in self.columns])
+
+    @cached_property
+    def tables(self) -> TreeTables | None:
+        """The booster written out as tables; None without trees."""
+        if not self.booster:
+            return None
+        return tree_tables(bytes(self._booster.save_raw("json")), len(self.tree_features))
+
+    @cached_property
+    def base_logit(self) -> float:
+        """Log-odds that contributions are added to: the linear part at the training means plus the trees'
+        cover-weighted expectation. It is not the log-odds of an average patient.
+        """
+        base = self.intercept + float(self.means @ self.coefficients)
+        if self.tables is not None:
+            base += self.tree_weight * self.tables.expectation
+        return base
+
+    def contributions(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return exact contributions to the log-odds.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            (n, features) float64 from `features.design.design_frame`.
+
+        Returns
+        -------
+        linear : numpy.ndarray
+            (n, p) coefficient * (value - training mean) for each design column.
+        trees : numpy.ndarray
+            (n, tree features) weighted path-dependent TreeSHAP.
+        """
+        linear = (design_matrix(frame, self.columns) - self.means) * self.coefficients
+        if self.tables is None:
+            return linear, np.zeros((len(frame), 0))
+        return linear, self.tree_weight * self.tables.contributions(self._tree_values(frame))
+
+    def independent_log_odds(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return log-odds (n,) by another way than the contributions: matrix product and XGBoost itself."""
+        log_odds = self.intercept + design_matrix(frame, self.columns) @ self.coefficients
+        if self.booster:
+            from xgboost import DMatrix
+
+            data = DMatrix(self._tree_values(frame), nthread=1)
+            log_odds = log_odds + self.tree_weight * self._booster.predict(data, output_margin=True)
+        return np.asarray(log_odds, dtype=float)
+
+    @cached_property
+    def _booster(self) -> Any:
+        from xgboost import Booster
+
+        return Booster({"nthread": 1}, model_file=bytearray(self.booster))
+
+    def _tree_values(self, frame: pd.DataFrame) -> np.ndarray:
+        return frame[list(self.tree_features)].to_numpy(float)

@@ -1,0 +1,334 @@
+"""The response model as its users hold it: fit, load, save, predict, explain."""
+
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.cohort import REJECT_COLUMNS, Cohort
+from ketapredict.cohort.outcomes import Outcome, outcome_thresholds
+from ketapredict.cohort.protocols import PRE, protocol_to_plain
+from ketapredict.errors import CohortError, ModelError, TrainingError
+from ketapredict.explain.contributions import Contributions, contributions
+from ketapredict.explain.patient import PatientExplanation, explain_course
+from ketapredict.features.design import design_frame
+from ketapredict.features.landmarks import latest_landmarks
+from ketapredict.model.bundle import Bundle, bundle_sha256, load_bundle, save_bundle
+from ketapredict.model.fit import fit_landmark, refuse_too_few, training_data
+from ketapredict.model.landmark_model import LandmarkModel
+
+# What the numbers of a fit depend on, next to the data and the seed.
+VERSIONED = ("ketapredict", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Predictions for a cohort.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per course that could be predicted, in the cohort's order: `course_id, landmark, outcome,
+        probability, p_low, p_high, in_scope, notes, base_logit, shap_<concept>..., trained_on,
+        model_name, model_version`.
+    refused : pandas.DataFrame
+        Courses that could not, in the form of a cohort's rejects.
+    largest_residual : float
+        Largest difference found between contributions and independently computed log-odds.
+    """
+
+    table: pd.DataFrame
+    refused: pd.DataFrame
+    largest_residual: float
+
+
+class ResponseModel:
+    """A response model: one committee per landmark, with its provenance.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    version : str or None
+        Version in the registry; otherwise the first 12 digits of the bundle's SHA-256.
+    """
+
+    def __init__(self, bundle: Bundle, version: str | None = None) -> None:
+        self.bundle = bundle
+        self.sha256 = bundle_sha256(bundle)
+        self.version = version or self.sha256[:12]
+
+    @classmethod
+    def load(cls, folder: str | Path, version: str | None = None) -> Self:
+        """Load a saved model from a folder; runs no code of the folder's. Raises ModelError."""
+        return cls(load_bundle(Path(folder)), version)
+
+    def save(self, folder: str | Path) -> None:
+        """Save to a folder that is absent, empty or holds a model. Raises FileError."""
+        save_bundle(self.bundle, Path(folder))
+
+    @property
+    def landmarks(self) -> tuple[str, ...]:
+        """Landmarks that the model can predict at, in the order of time."""
+        return tuple(model.landmark for model in self.bundle.landmarks)
+
+    def predict(self, cohort: Cohort, landmark: str | None = None) -> pd.DataFrame:
+        """Predict each course at its latest landmark, or at one landmark for all.
+
+        Parameters
+        ----------
+        cohort : Cohort
+            Read with the model's protocol and extra covariates.
+        landmark : str or None
+
+        Returns
+        -------
+        pandas.DataFrame
+            `course_id, landmark, outcome, probability, ...` as in `Scored.table` without contributions;
+            probability is NaN, with the reason in `notes`, for courses that cannot be predicted.
+
+        Raises
+        ------
+        ModelError, ProtocolError
+            If the cohort does not fit the model, or the model has no such landmark.
+        """
+        scored = self.score(cohort, landmark)
+        table = scored.table.loc[:, ~scored.table.columns.str.startswith("shap_")]
+        left = scored.refused.drop_duplicates("course_id").set_index("course_id")["expected"]
+        rows = table.set_index("course_id").reindex(cohort.table["course_id"]).reset_index()
+        refused = rows["probability"].isna()
+        rows.loc[refused, "notes"] = "not predicted: expected " + rows.loc[refused, "course_id"].map(left)
+        for name in ("outcome", "trained_on", "model_name", "model_version"):
+            rows[name] = self._constants()[name]
+        return rows
+
+    def score(self, cohort: Cohort, landmark: str | None = None) -> Scored:
+        """Predict and explain every course that can be predicted; the parameters are those of `predict`."""
+        self._refuse_other_cohort(cohort)
+        position, refused = self._landmark_positions(cohort, landmark)
+        parts: list[pd.DataFrame] = []
+        residual = 0.0
+        for index, model in enumerate(self.bundle.landmarks):
+            rows = np.flatnonzero(position == index)
+            if not len(rows):
+                continue
+            courses = cohort.subset(position == index)
+            found = self._contributions(model, courses)
+            residual = max(residual, found.largest_residual)
+            parts.append(self._rows(courses, model, found, rows))
+        concepts = dict.fromkeys(f.concept for model in self.bundle.landmarks for f in model.features)
+        table = _contract_table(parts, [f"shap_{concept}" for concept in concepts])
+        return Scored(table, refused, residual)
+
+    def explain(self, cohort: Cohort, course_id: str, landmark: str | None = None) -> PatientExplanation:
+        """Explain one course.
+
+        Raises
+        ------
+        CohortError
+            If the cohort has no such course, or it cannot be predicted.
+        """
+        self._refuse_other_cohort(cohort)
+        keep = (cohort.table["course_id"] == course_id).to_numpy()
+        if not keep.any():
+            raise CohortError(
+                "Expected a course id of an accepted course; found none of that id. "
+                "`ketapredict check` lists rejected courses."
+            )
+        course = cohort.subset(keep)
+        position, refused = self._landmark_positions(course, landmark)
+        if position[0] < 0:
+            raise CohortError(f"This course cannot be predicted: expected {refused['expected'].iloc[0]}.")
+        model = self.bundle.landmarks[position[0]]
+        found = self._contributions(model, course)
+        return explain_course(self.bundle, self.version, model, course, found, _notes(course, self.bundle, model)[0])
+
+    def _contributions(self, model: LandmarkModel, cohort: Cohort) -> Contributions:
+        return contributions(model, design_frame(cohort, model.features, self.bundle.outcome))
+
+    def _refuse_other_cohort(self, cohort: Cohort) -> None:
+        ours, theirs = self.bundle.protocol, cohort.protocol
+        if (ours.time_points, ours.outcome) != (theirs.time_points, theirs.outcome):
+            raise ModelError(
+                f"Expected a cohort read under the model's protocol {ours.name} (outcome at {ours.outcome}); found "
+                f"{theirs.name} (outcome at {theirs.outcome}). Read the cohort with the model's protocol."
+            )
+        absent = [column.name for column in self.bundle.extras if column.name not in cohort.table]
+        if absent:
+            raise ModelError(
+                f"Expected the extra covariates {', '.join(absent)} that the model was trained with. Declare them "
+                "in the mapping, or read the cohort with extras=model.bundle.extras."
+            )
+
+    def _landmark_positions(self, cohort: Cohort, landmark: str | None) -> tuple[np.ndarray, pd.DataFrame]:
+        names = self.landmarks
+        if landmark is not None:
+            if landmark not in names:
+                raise ModelError(f"Expected a landmark of the model: {', '.join(names)}; found {landmark}.")
+            position = np.where(latest_landmarks(cohort, [landmark]) == 0, names.index(landmark), -1)
+            expected = "a score at the landmark asked for"
+        else:
+            position = latest_landmarks(cohort, names)
+            expected = f"a score at one of the model's landmarks ({', '.join(names)})"
+        wanted = f"score_{landmark}" if landmark not in (None, PRE) else ""
+        refusals = [(position < 0, wanted, "landmark", expected)]
+        other_scale = ~cohort.table["scale"].isin(self.bundle.scales).to_numpy()
+        refusals.append((other_scale, "scale", "scale of the model", f"one of {', '.join(self.bundle.scales)}"))
+        no_threshold = np.isnan(outcome_thresholds(cohort, self.bundle.outcome))
+        refusals.append(
+            (no_threshold, "score_baseline", "remission", "a baseline above the remission cut of the scale")
+        )
+        records = []
+        for broken, column, rule, text in refusals:
+            for row in np.flatnonzero(broken & (position >= 0) if rule != "landmark" else broken):
+                course_id = cohort.table["course_id"].iat[row]
+                records.append((int(cohort.rows[row]), course_id, column, rule, text))
+            position = np.where(broken, -1, position)
+        refused = pd.DataFrame(records, columns=list(REJECT_COLUMNS)).sort_values("row", kind="stable")
+        return position, refused.reset_index(drop=True)
+
+    def _rows(self, cohort: Cohort, model: LandmarkModel, found: Contributions, rows: np.ndarray) -> pd.DataFrame:
+        constants = self._constants()
+        columns: dict[str, Any] = {
+            "row_order": rows,
+            "course_id": cohort.table["course_id"].to_numpy(),
+            "landmark": model.landmark,
+            "outcome": constants["outcome"],
+            "probability": found.probability,
+            "p_low": np.nan,
+            "p_high": np.nan,
+            "in_scope": None,
+            "notes": _notes(cohort, self.bundle, model),
+            "base_logit": found.base_logit,
+        }
+        for position, concept in enumerate(found.concepts):
+            columns[f"shap_{concept}"] = found.by_concept[:, position]
+        for name in ("trained_on", "model_name", "model_version"):
+            columns[name] = constants[name]
+        return pd.DataFrame(columns)
+
+    def _constants(self) -> dict[str, str]:
+        return {
+            "outcome": self.bundle.outcome,
+            "trained_on": self.bundle.trained_on,
+            "model_name": self.bundle.name,
+            "model_version": self.version,
+        }
+
+
+def fit_response_model(
+    cohort: Cohort,
+    *,
+    outcome: Outcome = "response",
+    seed: int = 0,
+    all_arms: bool = False,
+) -> tuple[ResponseModel, dict[str, str]]:
+    """Fit a response model without validating it; `train` is what validates.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    outcome : {"response", "remission"}
+    seed : int
+        Not negative; the same cohort and seed give the same bytes.
+    all_arms : bool
+        Whether control courses are trained on as well; the arm then is a feature.
+
+    Returns
+    -------
+    model : ResponseModel
+    refused : dict of str to str
+        The reason for each landmark that could not be fitted.
+
+    Raises
+    ------
+    TrainingError
+        If no landmark can be fitted.
+    """
+    courses = cohort if all_arms else cohort.subset(cohort.active)
+    models, refused = [], {}
+    for position, landmark in enumerate(cohort.protocol.landmarks):
+        data = training_data(courses, landmark, outcome, with_arm=all_arms)
+        try:
+            refuse_too_few(data, landmark, outcome)
+        except TrainingError as error:
+            refused[landmark] = str(error)
+            continue
+        rng = np.random.default_rng([seed, position])
+        models.append(fit_landmark(data, landmark, outcome, rng))
+    if not models:
+        raise TrainingError("No landmark can be fitted. " + " ".join(refused.values()))
+    bundle = Bundle(
+        name=f"{cohort.protocol.name}-{outcome}",
+        outcome=outcome,
+        protocol=cohort.protocol,
+        scales=tuple(sorted(courses.table["scale"].astype(str).unique())),
+        extras=cohort.extras,
+        with_arm=all_arms,
+        trained_on="simulated" if cohort.simulated else "real",
+        provenance=_provenance(cohort, courses, seed),
+        landmarks=tuple(models),
+    )
+    return ResponseModel(bundle), refused
+
+
+def _provenance(cohort: Cohort, courses: Cohort, seed: int) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "data_sha256": cohort.sha256,
+        "source_sha256": [source.sha256 for source in cohort.sources],
+        "courses": {
+            "accepted": len(cohort),
+            "of the arms trained on": len(courses),
+            "rejected": cohort.counts.rejected,
+        },
+        "notices": list(cohort.notices),
+        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in VERSIONED},
+        "protocol": protocol_to_plain(cohort.protocol)["name"],
+    }
+
+
+def _notes(cohort: Cohort, bundle: Bundle, model: LandmarkModel) -> list[str]:
+    """Say for each course what a reader must know: the arm, inputs that were missing."""
+    n = len(cohort)
+    notes: list[list[str]] = [[] for _ in range(n)]
+    if not bundle.with_arm:
+        for row in np.flatnonzero(~cohort.active):
+            notes[row].append("control arm: the model knows active treatment only")
+    columns = _columns_read(model)
+    missing = cohort.table[columns].isna().to_numpy()
+    patterns, inverse = np.unique(missing, axis=0, return_inverse=True)
+    texts = [
+        "missing, training mean used: " + ", ".join(np.array(columns)[pattern]) if pattern.any() else ""
+        for pattern in patterns
+    ]
+    for course, pattern in enumerate(inverse.ravel().tolist()):
+        if texts[pattern]:
+            notes[course].append(texts[pattern])
+    return ["; ".join(parts) for parts in notes]
+
+
+def _columns_read(model: LandmarkModel) -> list[str]:
+    names = {column.feature for column in model.columns} | set(model.tree_features)
+    read: dict[str, None] = {}
+    for feature in model.features:
+        if feature.name in names and feature.concept != "treatment_arm":
+            read.update(dict.fromkeys(feature.columns))
+    return list(read)
+
+
+def _contract_table(parts: list[pd.DataFrame], shap_columns: list[str]) -> pd.DataFrame:
+    order = [
+        "course_id", "landmark", "outcome", "probability", "p_low", "p_high", "in_scope", "notes", "base_logit",
+        *shap_columns,
+        "trained_on", "model_name", "model_version",
+    ]  # fmt: skip
+    if not parts:
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in order})
+    table = pd.concat([part.reindex(columns=["row_order", *order]) for part in parts])
+    table = table.sort_values("row_order", kind="stable")[order].reset_index(drop=True)
+    table["in_scope"] = table["in_scope"].astype("boolean")
+    return table

@@ -1,0 +1,105 @@
+"""Out-of-fold predictions of what a response model has to beat: prevalence, baseline, the 20% rule."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ketapredict.model.folds import Fold
+from ketapredict.validate.logistic import expit, fit_logistic
+from ketapredict.validate.resampling import average_over_repeats
+
+RULE_IMPROVEMENT = 0.20  # the one-infusion rule of Lipsitz 2021 (EVIDENCE.md: early-end link)
+_ROUNDING = 1e-9  # 1 - 32/40 is a hair under 0.2 in floating point; on whole scores it is exactly 20%
+_RIDGE = 1e-3  # on the standardised slope: only keeps it finite where a fold is separated
+
+
+def prevalence_predictions(y: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
+    """Predict the share of events in the training rows, the same for all test rows.
+
+    Its AUC is not a discrimination and is by definition 0.5: measured on out-of-fold predictions it falls
+    below, because a fold with many events leaves few to the training rows.
+
+    Parameters
+    ----------
+    y : numpy.ndarray (n,)
+        0 or 1.
+    folds : sequence of (repeat, train, test)
+        From `model.folds.repeated_folds`.
+
+    Returns
+    -------
+    numpy.ndarray (n,)
+        Probabilities, means over the repeats.
+    """
+    labels = np.asarray(y, float)
+    predictions = [np.full(len(test), labels[train].mean()) for _, train, test in folds]
+    return average_over_repeats(folds, predictions, len(labels))
+
+
+def baseline_predictions(y: np.ndarray, relative_baseline: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
+    """Predict by a logistic regression on the baseline score alone.
+
+    Parameters
+    ----------
+    y : numpy.ndarray (n,)
+        0 or 1.
+    relative_baseline : numpy.ndarray (n,)
+        Baseline score over the top of its scale, 0 to 1, none missing.
+    folds : sequence of (repeat, train, test)
+        From `model.folds.repeated_folds`.
+
+    Returns
+    -------
+    numpy.ndarray (n,)
+        Probabilities, means over the repeats.
+    """
+    labels, baseline = np.asarray(y, float), np.asarray(relative_baseline, float)
+    predictions = []
+    for _, train, test in folds:
+        centre, spread = baseline[train].mean(), baseline[train].std()
+        x = (baseline - centre) / (spread if spread > 0 else 1.0)
+        design = np.column_stack([np.ones(len(x)), x])
+        weights = np.ones((1, len(train)))
+        coefficients = fit_logistic(design[train], labels[train], weights, ridge=np.array([0.0, _RIDGE]))[0]
+        predictions.append(expit(design[test] @ coefficients))
+    return average_over_repeats(folds, predictions, len(labels))
+
+
+def rule_predictions(y: np.ndarray, early_improvement: np.ndarray | None, folds: Sequence[Fold]) -> np.ndarray | None:
+    """Predict by the rule of at least 20% early improvement.
+
+    The probability on each side of the rule is (events + 1) / (rows + 2) among the training rows of that
+    side (Laplace); rows without an early score get that of all training rows.
+
+    Parameters
+    ----------
+    y : numpy.ndarray (n,)
+        0 or 1.
+    early_improvement : numpy.ndarray (n,) or None
+        1 - score / baseline at the landmark, NaN where missing; None at the landmark `pre`.
+    folds : sequence of (repeat, train, test)
+        From `model.folds.repeated_folds`.
+
+    Returns
+    -------
+    numpy.ndarray (n,) or None
+        Probabilities, means over the repeats; None without early scores.
+    """
+    if early_improvement is None:
+        return None
+    labels, improvement = np.asarray(y, float), np.asarray(early_improvement, float)
+    sides = (
+        improvement >= RULE_IMPROVEMENT - _ROUNDING,
+        improvement < RULE_IMPROVEMENT - _ROUNDING,
+    )
+    predictions = []
+    for _, train, test in folds:
+        predicted = np.full(len(test), _smoothed_rate(labels[train]))
+        for side in sides:
+            predicted[side[test]] = _smoothed_rate(labels[train][side[train]])
+        predictions.append(predicted)
+    return average_over_repeats(folds, predictions, len(labels))
+
+
+def _smoothed_rate(labels: np.ndarray) -> float:
+    return float((labels.sum() + 1.0) / (len(labels) + 2.0))

@@ -1,0 +1,171 @@
+"""Intervals of measures by a bootstrap over patients.
+
+Patients are drawn with replacement, each with all of their courses. A resample is held as the number of
+times that each row was drawn, so that all resamples are worked on together.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ketapredict.model.folds import patient_codes
+from ketapredict.validate.measures import MEASURES, as_predictions
+
+N_BOOTSTRAP = 2000
+PERCENTILES = (2.5, 97.5)
+HIGHEST_FAILED_SHARE = 0.05
+DIFFERENCE_MEASURES = ("auc", "log_loss", "brier")
+_CELLS_AT_ONCE = 2_000_000  # rows x resamples: bounds the memory, about 16 MB an array
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A measure with its 95% interval.
+
+    Attributes
+    ----------
+    estimate : float
+        On all rows; NaN where it is not estimable.
+    low, high : float
+        2.5th and 97.5th percentile over the resamples; NaN if more than 5% of them failed.
+    n_failed : int
+        Resamples in which the measure was not estimable; they are left out.
+    n_bootstrap : int
+    """
+
+    estimate: float
+    low: float
+    high: float
+    n_failed: int
+    n_bootstrap: int
+
+    @property
+    def failed_share(self) -> float:
+        """Share of the resamples in which the measure was not estimable, 0 to 1."""
+        return self.n_failed / self.n_bootstrap
+
+
+@dataclass(frozen=True, slots=True)
+class Difference(Interval):
+    """A difference of a measure between two predictions of the same courses, with its 95% interval.
+
+    Attributes
+    ----------
+    se : float
+        Standard deviation of the difference over the resamples; NaN if more than 5% of them failed.
+    """
+
+    se: float
+
+
+def bootstrap_interval(
+    y: np.ndarray,
+    p: np.ndarray,
+    groups: np.ndarray,
+    rng: np.random.Generator,
+    n_bootstrap: int = N_BOOTSTRAP,
+) -> dict[str, Interval]:
+    """Return every measure of `MEASURES` with a 95% percentile interval.
+
+    The interval holds the predictions fixed: it is the uncertainty from the patients that were met, not
+    from the training of the model.
+
+    Parameters
+    ----------
+    y : numpy.ndarray (n,)
+        0 or 1.
+    p : numpy.ndarray (n,)
+        Predicted probabilities, 0 to 1.
+    groups : numpy.ndarray (n,)
+        Patient of each row, none missing.
+    rng : numpy.random.Generator
+    n_bootstrap : int
+        Number of resamples, > 0.
+
+    Returns
+    -------
+    dict of str to Interval
+        Keyed by the measure's name. All NaN and every resample failed for a measure whose `min_events`
+        the smaller class does not reach.
+
+    Raises
+    ------
+    ValueError
+        If the arguments differ in length or hold anything but 0 and 1, probabilities and patients.
+
+    References
+    ----------
+    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; Field and Welsh, J R Stat
+    Soc B 2007;69:369 (resampling of clusters).
+    """
+    outcomes, probabilities = as_predictions(y, p)
+    smaller_class = min(outcomes.sum(), len(outcomes) - outcomes.sum())
+    measures = [measure for measure in MEASURES.values() if smaller_class >= measure.min_events]
+    resampled: dict[str, list[np.ndarray]] = {measure.name: [] for measure in measures}
+    for weights in _resampled_weights(groups, len(outcomes), rng, n_bootstrap):
+        for measure in measures:
+            resampled[measure.name].append(measure.kernel(outcomes, probabilities, weights))
+    intervals = {name: Interval(np.nan, np.nan, np.nan, n_bootstrap, n_bootstrap) for name in MEASURES}
+    for measure in measures:
+        low, high, _, n_failed = _summary(np.concatenate(resampled[measure.name]))
+        estimate = measure.function(outcomes, probabilities, None)
+        intervals[measure.name] = Interval(estimate, low, high, n_failed, n_bootstrap)
+    return intervals
+
+
+def bootstrap_difference(
+    y: np.ndarray,
+    p_first: np.ndarray,
+    p_second: np.ndarray,
+    groups: np.ndarray,
+    rng: np.random.Generator,
+    n_bootstrap: int = N_BOOTSTRAP,
+) -> dict[str, Difference]:
+    """Return AUC, log-loss and Brier score of the first prediction minus those of the second.
+
+    Both are measured on the same resamples, so that what they share cancels. Parameters, errors and
+    method as for `bootstrap_interval`.
+
+    Returns
+    -------
+    dict of str to Difference
+        Keyed by `auc`, `log_loss`, `brier`.
+    """
+    outcomes, first = as_predictions(y, p_first)
+    _, second = as_predictions(y, p_second)
+    resampled: dict[str, list[np.ndarray]] = {name: [] for name in DIFFERENCE_MEASURES}
+    for weights in _resampled_weights(groups, len(outcomes), rng, n_bootstrap):
+        for name in DIFFERENCE_MEASURES:
+            kernel = MEASURES[name].kernel
+            resampled[name].append(kernel(outcomes, first, weights) - kernel(outcomes, second, weights))
+    differences = {}
+    for name in DIFFERENCE_MEASURES:
+        function = MEASURES[name].function
+        low, high, se, n_failed = _summary(np.concatenate(resampled[name]))
+        estimate = function(outcomes, first, None) - function(outcomes, second, None)
+        differences[name] = Difference(estimate, low, high, n_failed, n_bootstrap, se)
+    return differences
+
+
+def _resampled_weights(
+    groups: np.ndarray, n_rows: int, rng: np.random.Generator, n_bootstrap: int
+) -> Iterator[np.ndarray]:
+    """Yield the number of times that each row is drawn, (some resamples, n_rows), n_bootstrap in all."""
+    codes, n_groups = patient_codes(groups, n_rows)
+    at_once = max(1, _CELLS_AT_ONCE // n_rows)
+    for first in range(0, n_bootstrap, at_once):
+        size = min(at_once, n_bootstrap - first)
+        drawn = rng.integers(0, n_groups, (size, n_groups)) + n_groups * np.arange(size)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=size * n_groups).reshape(size, n_groups)
+        yield counts.astype(float)[:, codes]
+
+
+def _summary(values: np.ndarray) -> tuple[float, float, float, int]:
+    """Return low, high, standard deviation and the number of resamples that failed."""
+    good = values[np.isfinite(values)]
+    n_failed = len(values) - len(good)
+    if n_failed > HIGHEST_FAILED_SHARE * len(values) or len(good) < 2:
+        return np.nan, np.nan, np.nan, n_failed
+    low, high = np.percentile(good, PERCENTILES)
+    return float(low), float(high), float(good.std(ddof=1)), n_failed
