@@ -1,3 +1,42 @@
-"""Who responds to ketamine infusions in depression, and why: research software."""
+"""Who responds to ketamine infusions in depression, and why: research software.
+
+The verbs of the command line, for Python. Names are imported when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ketapredict.cohort.read import read_cohort
+    from ketapredict.response_model import ResponseModel, fit_response_model
+    from ketapredict.score.files import score_file
+    from ketapredict.simulate.simple import simulate_cohort
+    from ketapredict.training import train
+    from ketapredict.validate.evaluation import evaluate
 
 __version__ = "0.1.0"
+__all__ = [
+    "ResponseModel",
+    "evaluate",
+    "fit_response_model",
+    "read_cohort",
+    "score_file",
+    "simulate_cohort",
+    "train",
+]
+
+_HOME = {
+    "ResponseModel": "response_model",
+    "evaluate": "validate.evaluation",
+    "fit_response_model": "response_model",
+    "read_cohort": "cohort.read",
+    "score_file": "score.files",
+    "simulate_cohort": "simulate.simple",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -34,3 +34,7 @@ class TrainingError(KetapredictError):
 
 class ModelError(KetapredictError):
     """A saved model is absent, damaged, of another format version, or does not fit the request."""
+
+
+class TrackingError(KetapredictError):
+    """The MLflow store cannot be reached, is locked, or refuses what is to be stored."""

@@ -136,9 +136,7 @@ _PATIENT_COLUMNS: tuple[Column, ...] = (
     _yes_no("past_ketamine_misuse", "past misuse of ketamine", "substance_use"),
     Column("substance_use", "level", "substance use", "substance_use", levels=("none", "past", "current")),
     _count("benzodiazepine_mg_per_day", "benzodiazepine dose", "medication", "mg/day diazepam", 200),
-    Column(
-        "systolic_mmhg", "number", "systolic pressure", "blood_pressure", unit="mmHg", minimum=60, maximum=260
-    ),
+    Column("systolic_mmhg", "number", "systolic pressure", "blood_pressure", unit="mmHg", minimum=60, maximum=260),
     Column(
         "diastolic_mmhg",
         "number",
@@ -168,9 +166,7 @@ _PATIENT_COLUMNS: tuple[Column, ...] = (
         maximum=2,
         resolution=0.05,
     ),
-    Column(
-        "infusions_planned", "number", "planned infusions", "dosing", unit="infusions", minimum=1, maximum=30
-    ),
+    Column("infusions_planned", "number", "planned infusions", "dosing", unit="infusions", minimum=1, maximum=30),
     Column(
         "cadss_40min",
         "number",
@@ -186,20 +182,14 @@ _PATIENT_COLUMNS: tuple[Column, ...] = (
 
 def arm_column(protocol: Protocol) -> Column:
     """Declare the treatment arm under a protocol; the control is the reference level."""
-    return Column(
-        "arm", "level", "treatment arm", "treatment_arm", levels=("control", protocol.active_treatment)
-    )
+    return Column("arm", "level", "treatment arm", "treatment_arm", levels=("control", protocol.active_treatment))
 
 
 def score_column(time_point: str) -> Column:
     """Declare the score at a time point, or at the baseline."""
     if time_point == BASELINE:
-        return Column(
-            "score_baseline", "score", "score at baseline", "severity", PRE, "points", required=True
-        )
-    return Column(
-        f"score_{time_point}", "score", f"score at {time_point}", "early_improvement", time_point, "points"
-    )
+        return Column("score_baseline", "score", "score at baseline", "severity", PRE, "points", required=True)
+    return Column(f"score_{time_point}", "score", f"score at {time_point}", "early_improvement", time_point, "points")
 
 
 def declared_columns(protocol: Protocol, extras: tuple[Column, ...] = ()) -> dict[str, Column]:

@@ -21,10 +21,7 @@ def remission_cuts(cohort: Cohort) -> np.ndarray:
     """Return the remission cut of each course's scale, points, (n,); NaN where the scale has none."""
     return _per_scale(
         cohort,
-        {
-            name: np.nan if scale.remission_cut is None else float(scale.remission_cut)
-            for name, scale in SCALES.items()
-        },
+        {name: np.nan if scale.remission_cut is None else float(scale.remission_cut) for name, scale in SCALES.items()},
     )
 
 

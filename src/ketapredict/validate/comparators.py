@@ -65,6 +65,11 @@ def baseline_predictions(y: np.ndarray, relative_baseline: np.ndarray, folds: Se
     return average_over_repeats(folds, predictions, len(labels))
 
 
+def meets_rule(early_improvement: np.ndarray) -> np.ndarray:
+    """Return whether each course improved by at least 20%, (n,) bool; False where the score is missing."""
+    return np.asarray(early_improvement >= RULE_IMPROVEMENT - _ROUNDING)
+
+
 def rule_predictions(y: np.ndarray, early_improvement: np.ndarray | None, folds: Sequence[Fold]) -> np.ndarray | None:
     """Predict by the rule of at least 20% early improvement.
 
@@ -88,10 +93,7 @@ def rule_predictions(y: np.ndarray, early_improvement: np.ndarray | None, folds:
     if early_improvement is None:
         return None
     labels, improvement = np.asarray(y, float), np.asarray(early_improvement, float)
-    sides = (
-        improvement >= RULE_IMPROVEMENT - _ROUNDING,
-        improvement < RULE_IMPROVEMENT - _ROUNDING,
-    )
+    sides = (meets_rule(improvement), improvement < RULE_IMPROVEMENT - _ROUNDING)
     predictions = []
     for _, train, test in folds:
         predicted = np.full(len(test), _smoothed_rate(labels[train]))

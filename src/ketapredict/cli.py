@@ -1,0 +1,364 @@
+"""The commands: one per user task, each thin. Libraries are imported by the command that needs them."""
+
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from ketapredict.errors import KetapredictError
+
+DONE, DONE_WITH_REJECTS, CANNOT = 0, 1, 2
+INTERNAL_ERROR = 70
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Who responds to ketamine infusions in depression, and why. Research software, not a medical device.",
+)
+
+
+class OutcomeChoice(StrEnum):
+    """Outcomes on the command line."""
+
+    RESPONSE = "response"
+    REMISSION = "remission"
+
+
+class ArmsChoice(StrEnum):
+    """Arms to train on."""
+
+    ACTIVE = "active"
+    ALL = "all"
+
+
+CohortPath = Annotated[Path, typer.Argument(metavar="COHORT", help="Table of courses, or folder that a mapping names.")]
+MappingOption = Annotated[Path | None, typer.Option("--mapping", help="TOML: how your columns become the cohort's.")]
+ProtocolOption = Annotated[
+    str, typer.Option("--protocol", help="single-infusion, induction-course, or a TOML file of your own.")
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="Folder, models:/name@alias, runs:/id. Default: the champion.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Same data and seed, same bytes.")]
+OutcomeOption = Annotated[OutcomeChoice, typer.Option("--outcome", help="What is predicted.")]
+DEFAULT_PROTOCOL = "induction-course"
+
+
+@app.command(epilog="Example: ketapredict check clinic/ --mapping clinic.toml --errors errors.csv")
+def check(
+    cohort: CohortPath,
+    mapping: MappingOption = None,
+    protocol: ProtocolOption = DEFAULT_PROTOCOL,
+    errors: Annotated[Path | None, typer.Option("--errors", help="Write every broken rule to this CSV.")] = None,
+    show_values: Annotated[
+        bool, typer.Option("--show-values", help="Add the offending cells to --errors: patient data.")
+    ] = False,
+    draft_mapping: Annotated[
+        bool, typer.Option("--draft-mapping", help="Print a first mapping for these files, to be finished by hand.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Validate a table: every error in one pass, counts that add up, means and responders per arm."""
+    from ketapredict import cohort as cohorts
+
+    if draft_mapping:
+        sys.stdout.write(cohorts.draft_mapping(cohort))
+        return
+    found = cohorts.read_cohort(cohort, mapping, protocol, show_values=show_values)
+    if errors is not None:
+        from ketapredict.score.files import write_whole
+
+        write_whole({errors: lambda target: found.rejects.to_csv(target, index=False)})
+    summary = cohorts.summarise(found)
+    if as_json:
+        from dataclasses import asdict
+
+        _print_json(
+            {
+                "counts": asdict(found.counts),
+                "summary": json.loads(summary.to_json(orient="records")),
+                "rejects": json.loads(found.rejects.drop(columns="found", errors="ignore").to_json(orient="records")),
+                "notices": list(found.notices),
+            }
+        )
+    else:
+        _print("\n".join(cohorts.count_lines(found)))
+        _print(summary.round(1).to_string(index=False))
+        for notice in found.notices:
+            _print(f"Note: {notice}.")
+        if len(found.rejects) and errors is None:
+            _print("List every broken rule with --errors FILE.csv.")
+    _leave(CANNOT if not len(found) else _rejected(found.counts.rejected))
+
+
+@app.command(epilog="Example: ketapredict simulate --courses 400 --seed 1 --output cohort.csv")
+def simulate(
+    courses: Annotated[int, typer.Option("--courses", min=1, help="Number of courses.")],
+    output: Annotated[Path, typer.Option("--output", help="CSV or Parquet file.")],
+    seed: SeedOption = 0,
+    protocol: ProtocolOption = DEFAULT_PROTOCOL,
+    scale: Annotated[str, typer.Option("--scale", help="Rating scale.")] = "MADRS",
+) -> None:
+    """Make a SIMULATED cohort (simple: its figures are not calibrated in detail)."""
+    from ketapredict.cohort import load_protocol
+    from ketapredict.errors import FileError
+    from ketapredict.score.files import FORMATS, write_table, write_whole
+    from ketapredict.simulate.simple import simulate_cohort
+
+    if output.suffix not in FORMATS:
+        raise FileError(f"Expected an output that ends in {' or '.join(FORMATS)}; found {output.name}.")
+    table = simulate_cohort(courses, seed, load_protocol(protocol), scale)
+    write_whole({output: lambda target: write_table(table, target)})
+    _tell(f"SIMULATED: {courses} courses of {protocol} in {output}. No patient is in it.")
+
+
+@app.command(epilog="Example: ketapredict train cohort.csv --output my-model --seed 1")
+def train(
+    cohort: CohortPath,
+    mapping: MappingOption = None,
+    protocol: ProtocolOption = DEFAULT_PROTOCOL,
+    outcome: OutcomeOption = OutcomeChoice.RESPONSE,
+    seed: SeedOption = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Folder for model and report; default: <protocol>-<outcome>.")
+    ] = None,
+    arms: Annotated[
+        ArmsChoice, typer.Option("--arms", help="Train on active courses, or on all with the arm as a feature.")
+    ] = ArmsChoice.ACTIVE,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Repeats of the 5-fold cross-validation.")] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Validate, cross-validate, fit, log to MLflow and register a response model per landmark."""
+    from ketapredict.cohort.read import read_cohort
+    from ketapredict.training import train as train_model
+    from ketapredict.validate.tables import as_text, differences_table, measures_table
+
+    found = read_cohort(cohort, mapping, protocol)
+    _refuse_empty(found)
+    result = train_model(
+        found,
+        outcome=outcome.value,
+        seed=seed,
+        all_arms=arms is ArmsChoice.ALL,
+        repeats=repeats,
+        output=output,
+        show_progress=sys.stderr.isatty(),
+    )
+    measures = measures_table(result.validations)
+    if as_json:
+        _print_json(
+            {
+                "statement": result.model.bundle.statement,
+                "model": str(result.folder / "model"),
+                "model_sha256": result.model.sha256,
+                "model_uri": result.run.model_uri,
+                "run_id": result.run.run_id,
+                "refused": result.refused,
+                "measures": json.loads(measures.to_json(orient="records")),
+                "differences": json.loads(differences_table(result.validations).to_json(orient="records")),
+            }
+        )
+    else:
+        first = result.validations[0]
+        _print(result.model.bundle.statement)
+        _print(f"\nOut of fold ({first.n_repeats} x {first.n_folds}-fold), 95% intervals over patients:")
+        _print(as_text(measures))
+        for reason in result.refused.values():
+            _print(f"Not fitted: {reason}")
+        for notice in found.notices:
+            _print(f"Note: {notice}.")
+        _print(f"\nmodel     {result.folder / 'model'}")
+        _print(f"report    {result.folder / 'report'}")
+        if found.counts.rejected:
+            _print(f"rejects   {result.folder / 'rejects.csv'} ({found.counts.rejected} courses)")
+        _print(f"registry  {result.run.model_uri} in {result.run.tracking_uri}")
+    _leave(_rejected(found.counts.rejected))
+
+
+@app.command(epilog="Example: ketapredict evaluate other-clinic.csv --model my-model/model")
+def evaluate(
+    cohort: CohortPath,
+    model: ModelOption = None,
+    mapping: MappingOption = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="Protocol of the cohort; default: the model's.")
+    ] = None,
+    outcome: OutcomeOption = OutcomeChoice.RESPONSE,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a fitted model on other data, with intervals."""
+    from ketapredict.cohort.protocols import load_protocol
+    from ketapredict.cohort.read import read_cohort
+    from ketapredict.validate.evaluation import evaluate as evaluate_model
+    from ketapredict.validate.evaluation import refuse_other_outcome
+    from ketapredict.validate.tables import as_text
+
+    loaded = _model(model, protocol or DEFAULT_PROTOCOL, outcome)
+    if protocol is not None:
+        refuse_other_outcome(loaded, load_protocol(protocol))
+    found = read_cohort(cohort, mapping, loaded.bundle.protocol, extras=loaded.bundle.extras)
+    _refuse_empty(found)
+    result = evaluate_model(loaded, found, seed=seed)
+    if as_json:
+        measures = json.loads(result.table.to_json(orient="records"))
+        _print_json({"statement": loaded.bundle.statement, "measures": measures, "notes": list(result.notes)})
+    else:
+        _print(loaded.bundle.statement)
+        sizes = result.table.groupby("landmark", sort=False)[["courses", "events"]].first()
+        for landmark, (courses, events) in sizes.iterrows():
+            _print(f"{landmark}: {courses} courses, {events} with {loaded.bundle.outcome}")
+        _print(as_text(result.table))
+        for note in (*result.notes, *found.notices):
+            _print(f"Note: {note}.")
+    _leave(_rejected(found.counts.rejected))
+
+
+@app.command(epilog="Example: ketapredict score trial.parquet --output scored.parquet --model my-model/model")
+def score(
+    cohort: CohortPath,
+    output: Annotated[Path, typer.Option("--output", help="CSV or Parquet file.")],
+    model: ModelOption = None,
+    landmark: Annotated[
+        str | None, typer.Option("--landmark", help="One landmark for all; default: each course's latest.")
+    ] = None,
+    mapping: MappingOption = None,
+    protocol: ProtocolOption = DEFAULT_PROTOCOL,
+    outcome: OutcomeOption = OutcomeChoice.RESPONSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a cohort: probability and contributions for every course, every row accounted for.
+
+    --protocol and --outcome only choose the champion where no --model is given.
+    """
+    from ketapredict.score.files import score_file
+
+    loaded = _model(model, protocol, outcome)
+    result = score_file(cohort, output, loaded, mapping=mapping, landmark=landmark)
+    if as_json:
+        _print_json(json.loads(result.manifest.read_text("utf-8")))
+    else:
+        _tell(result.statement)
+        _tell(f"courses {result.courses} = scored {result.scored} + rejected {result.rejected}")
+        _tell(f"{result.output}\n{result.rejects}\n{result.manifest}")
+    _leave(_rejected(result.rejected))
+
+
+@app.command(epilog="Example: ketapredict explain cohort.csv --course simulated-0001 --output why.html")
+def explain(
+    cohort: CohortPath,
+    course: Annotated[str, typer.Option("--course", help="Course id.")],
+    model: ModelOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="File ending in .html, .svg or .json; default: text.")
+    ] = None,
+    landmark: Annotated[str | None, typer.Option("--landmark", help="Default: the course's latest.")] = None,
+    mapping: MappingOption = None,
+    protocol: ProtocolOption = DEFAULT_PROTOCOL,
+    outcome: OutcomeOption = OutcomeChoice.RESPONSE,
+) -> None:
+    """Explain one course: the estimate, what it rests on in words, and a waterfall picture."""
+    from ketapredict.cohort.read import read_cohort
+    from ketapredict.errors import FileError
+    from ketapredict.score.files import write_whole
+
+    if output is not None and output.suffix not in (".html", ".svg", ".json"):
+        raise FileError(f"Expected an output that ends in .html, .svg or .json; found {output.name}.")
+    loaded = _model(model, protocol, outcome)
+    found = read_cohort(cohort, mapping, loaded.bundle.protocol, extras=loaded.bundle.extras)
+    told = loaded.explain(found, course, landmark)
+    if output is None:
+        _print(told.to_text())
+        return
+    content = {".html": told.to_html, ".svg": told.to_svg, ".json": told.to_json}[output.suffix]()
+    write_whole({output: lambda target: target.write_text(content, "utf-8")})
+    _tell(told.statement)
+    _tell(str(output))
+
+
+@app.command(epilog="Example: ketapredict demo --folder ketapredict-demo")
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", help="Where everything is put.")] = Path("ketapredict-demo"),
+    courses: Annotated[int, typer.Option("--courses", min=100, help="Number of simulated courses.")] = 400,
+) -> None:
+    """Do all of it on a SIMULATED cohort: simulate, train, track, register, score, explain."""
+    from ketapredict.demo import run_demo
+
+    run_demo(folder, courses, _print, show_progress=sys.stderr.isatty())
+
+
+def main() -> NoReturn:
+    """Run the commands; a user's mistake ends in one message and exit status 2."""
+    import warnings
+
+    if not os.environ.get("KETAPREDICT_DEBUG"):
+        # Warnings of libraries may quote data; what users must know is said by the commands.
+        warnings.simplefilter("ignore")
+    try:
+        app()
+    except KetapredictError as error:
+        _tell(f"Error: {error}")
+        sys.exit(CANNOT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(DONE)
+    except Exception as error:
+        # A library's message or a traceback may hold a patient's value: neither is printed unasked.
+        if os.environ.get("KETAPREDICT_DEBUG"):
+            raise
+        _tell(
+            f"Error inside ketapredict ({type(error).__name__}): this is a defect of the program, please report it. "
+            "KETAPREDICT_DEBUG=1 shows the traceback, which may hold patients' values."
+        )
+        sys.exit(INTERNAL_ERROR)
+    sys.exit(DONE)
+
+
+def _model(location: str | None, protocol: str, outcome: OutcomeChoice) -> Any:
+    from ketapredict.cohort.protocols import load_protocol
+    from ketapredict.tracking.registry import champion, find_model
+
+    if location is not None:
+        return find_model(location)
+    return champion(f"{load_protocol(protocol).name}-{outcome.value}")
+
+
+def _refuse_empty(cohort: Any) -> None:
+    if not len(cohort):
+        from ketapredict.errors import CohortError
+
+        raise CohortError(
+            f"All {cohort.counts.courses} courses were rejected. `ketapredict check COHORT --errors errors.csv` "
+            "lists every broken rule."
+        )
+
+
+def _rejected(number: int) -> int:
+    return DONE_WITH_REJECTS if number else DONE
+
+
+def _leave(status: int) -> None:
+    if status:
+        raise typer.Exit(status)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+def _print_json(content: object) -> None:
+    _print(json.dumps(content, indent=1, allow_nan=False))
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(text.rstrip("\n") + "\n")
+
+
+if __name__ == "__main__":
+    main()

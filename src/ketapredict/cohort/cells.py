@@ -1,0 +1,161 @@
+"""Cells of a source table read as text, as numbers or as dates, a whole column at a time.
+
+A column is text (`str`) where it comes from a CSV file, and whatever the file says (numbers, dates,
+mixtures) where it comes from Parquet or Excel.
+"""
+
+import datetime
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+MISSING_MARKERS: tuple[str, ...] = (
+    "",
+    "NA",
+    "N/A",
+    "n/a",
+    "NaN",
+    "nan",
+    "null",
+    "None",
+    ".",
+    "-",
+    "#N/A",
+)
+
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_COMMA_NUMBER = r"^[+-]?\d+,\d+$"
+
+
+def as_text(cells: pd.Series) -> pd.Series:
+    """Return cells as text (`str`, missing where missing); whole numbers without a decimal point."""
+    if isinstance(cells.dtype, pd.StringDtype):
+        return cells
+    codes, levels = pd.factorize(cells, use_na_sentinel=True)
+    texts = np.array([*(_text(level) for level in levels), None], dtype=object)
+    return pd.Series(texts[codes], index=cells.index, name=cells.name, dtype="str")
+
+
+def as_number(cells: pd.Series, *, decimal_comma: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return cells as numbers, and where a cell is present but no finite number.
+
+    Parameters
+    ----------
+    cells : pandas.Series
+    decimal_comma : bool
+        Whether `12,5` is a number. In a column that has such cells a decimal point is refused.
+
+    Returns
+    -------
+    values : numpy.ndarray of float64
+        NaN where missing or invalid.
+    invalid : numpy.ndarray of bool
+        Text, dates, infinities.
+    """
+    missing = cells.isna().to_numpy()
+    dtype = cells.dtype
+    if isinstance(dtype, pd.StringDtype):
+        values = _parsed(cells, decimal_comma)
+    elif pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
+        values = cells.to_numpy(dtype=float, na_value=np.nan, copy=True)
+    elif pd.api.types.is_object_dtype(dtype):
+        values = np.full(len(cells), np.nan)
+        is_text = np.array([isinstance(cell, str) for cell in cells], dtype=bool)
+        texts = pd.Series(cells.to_numpy()[is_text], dtype="str")
+        values[is_text] = _parsed(texts, decimal_comma)
+        is_number = np.array([isinstance(cell, numbers.Real) for cell in cells], dtype=bool)
+        values[is_number] = cells.to_numpy()[is_number].astype(float)
+    else:
+        values = np.full(len(cells), np.nan)
+    values[~np.isfinite(values)] = np.nan
+    return values, np.isnan(values) & ~missing
+
+
+def as_days(cells: pd.Series, date_format: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return dates as days since 1970-01-01, and where a cell is present but no date.
+
+    Parameters
+    ----------
+    cells : pandas.Series
+    date_format : str or None
+        As for `strptime`, `%d.%m.%Y` for instance; ISO 8601 (2024-01-31) without it.
+    """
+    missing = cells.isna().to_numpy()
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        dates = pd.Series(pd.NaT, index=cells.index, dtype="datetime64[us]")
+    elif pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        dates = cells.dt.tz_localize(None)
+    else:
+        texts = as_text(cells)
+        dates = pd.to_datetime(texts, format=date_format or "ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+        if date_format and not texts.equals(cells):
+            # A spreadsheet mixes true dates with text: true dates are read whatever the format.
+            dates = dates.fillna(
+                pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+            )
+    microseconds = dates.to_numpy().astype("datetime64[us]")
+    days = microseconds.astype(np.int64) / 86_400e6
+    days[np.isnat(microseconds)] = np.nan
+    return days, np.isnan(days) & ~missing
+
+
+def as_level(cells: pd.Series, levels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return cells as positions in `levels`, whatever their case, and where a cell is none of them.
+
+    Returns
+    -------
+    positions : numpy.ndarray of int64
+        -1 where missing or invalid.
+    invalid : numpy.ndarray of bool
+    """
+    places = {level.casefold(): place for place, level in enumerate(levels)}
+    codes, found = pd.factorize(as_text(cells), use_na_sentinel=True)
+    table = np.array([*(places.get(str(text).strip().casefold(), -1) for text in found), -1], dtype=np.int64)
+    positions = table[codes]
+    return positions, (positions < 0) & (codes >= 0)
+
+
+def has_decimal_comma(cells: pd.Series) -> bool:
+    """Whether any cell of a text column looks like `12,5`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    matches = pc.any(pc.match_substring_regex(pa.array(cells.array), _COMMA_NUMBER))
+    return bool(matches.as_py())
+
+
+def _text(cell: Any) -> str | None:
+    if isinstance(cell, str):
+        return cell.strip() or None
+    if isinstance(cell, (bool, np.bool_)):
+        return str(bool(cell)).lower()
+    if isinstance(cell, (float, np.floating)):
+        return str(int(cell)) if float(cell).is_integer() else f"{float(cell):.15g}"
+    if isinstance(cell, (datetime.datetime, np.datetime64)):
+        moment = pd.Timestamp(cell)
+        midnight = bool(moment == moment.normalize())
+        return str(moment.date().isoformat() if midnight else moment.isoformat())
+    return str(cell)
+
+
+def _parsed(cells: pd.Series, decimal_comma: bool) -> np.ndarray:
+    """Parse text as numbers; NaN where it is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not len(cells):
+        return np.empty(0)
+    texts = pc.utf8_trim_whitespace(pa.array(cells.array, type=pa.large_string()))
+    if decimal_comma:
+        with_comma = pc.fill_null(pc.match_substring_regex(texts, _COMMA_NUMBER), False)
+        if pc.any(with_comma).as_py():
+            no_point = pc.invert(pc.match_substring(texts, "."))
+            texts = pc.if_else(no_point, texts, pa.scalar(None, pa.large_string()))
+            texts = pc.if_else(with_comma, pc.replace_substring(texts, ",", "."), texts)
+    is_number = pc.fill_null(pc.match_substring_regex(texts, _NUMBER), False)
+    texts = pc.if_else(is_number, texts, pa.scalar(None, pa.large_string()))
+    values: np.ndarray = pc.cast(texts, pa.float64()).to_numpy(zero_copy_only=False)
+    return values.copy()

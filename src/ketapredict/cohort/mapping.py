@@ -1,0 +1,160 @@
+"""Mappings: how a clinic's own tables become the cohort table."""
+
+from dataclasses import dataclass
+
+from ketapredict.cohort.cells import MISSING_MARKERS
+from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.derivations import Derivation
+from ketapredict.cohort.expressions import Expression
+from ketapredict.cohort.protocols import BASELINE, PRE, Protocol
+from ketapredict.errors import MappingError
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A further table whose row is added to each row of the main table with the same key."""
+
+    table: str
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """Where a table with one row a visit says when the visit was, and its score.
+
+    Attributes
+    ----------
+    score : Derivation
+    label : str
+        Column of visit labels, empty where there is none.
+    points : tuple of (str, str)
+        Label and the time point (or `baseline`) that it stands for.
+    days, hours : str
+        Column with the time since the start of infusion 1.
+    date, start : str
+        Columns with the date of the visit and of infusion 1, instead of days.
+    date_format : str or None
+    """
+
+    score: Derivation
+    label: str = ""
+    points: tuple[tuple[str, str], ...] = ()
+    days: str = ""
+    hours: str = ""
+    date: str = ""
+    start: str = ""
+    date_format: str | None = None
+
+    @property
+    def has_time(self) -> bool:
+        """Whether the time of a visit is known."""
+        return bool(self.days or self.hours or self.date)
+
+
+@dataclass(frozen=True, slots=True)
+class CourseBlock:
+    """One course that a patient can have: which rows, its id, its arm, its own columns and visits."""
+
+    columns: dict[str, Derivation]
+    where: Expression | None = None
+    visits: Visits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A whole mapping; see the comments in `data/mappings/` for its use.
+
+    Attributes
+    ----------
+    name : str
+        Name of its file.
+    tables : tuple of (str, str)
+        Name and file of each table, relative to the cohort argument; the first is the main table.
+        Empty: the cohort argument itself is the only table.
+    joins : tuple of Join
+    columns : dict of str to Derivation
+        Recipes for all blocks, constants included.
+    courses : tuple of CourseBlock
+    extras : tuple of Column
+    missing : tuple of str
+        Cells that mean missing.
+    decimal_comma : bool or None
+        None: as found in each file.
+    same_names : bool
+        Whether source columns that already carry a contract name are taken as they are.
+    """
+
+    name: str
+    tables: tuple[tuple[str, str], ...]
+    joins: tuple[Join, ...]
+    columns: dict[str, Derivation]
+    courses: tuple[CourseBlock, ...]
+    extras: tuple[Column, ...]
+    missing: tuple[str, ...] = MISSING_MARKERS
+    decimal_comma: bool | None = None
+    same_names: bool = False
+
+
+def check_against_protocol(mapping: Mapping, protocol: Protocol) -> dict[str, Column]:
+    """Check that a mapping fits a protocol and return the declarations of all columns.
+
+    Raises
+    ------
+    MappingError
+        If it names a column or time point that the protocol does not have, or takes a column at a visit
+        after the moment at which the column counts as known.
+    """
+    declared = declared_columns(protocol, mapping.extras)
+    points = (BASELINE, *protocol.names)
+    for extra in mapping.extras:
+        if extra.known_at not in (PRE, *protocol.names):
+            raise MappingError(
+                f"{mapping.name}: [extra.{extra.name}]: expected known_at out of pre, {', '.join(protocol.names)} "
+                f"(protocol {protocol.name})."
+            )
+    for block in mapping.courses:
+        columns = mapping.columns | block.columns
+        unknown = [column for column in columns if column not in declared]
+        if unknown:
+            raise MappingError(
+                f"{mapping.name}: the cohort table of protocol {protocol.name} has no column "
+                f"{', '.join(unknown)}. Declare it under [extra.<name>], or use one of: {', '.join(declared)}."
+            )
+        for column, derivation in columns.items():
+            _check_visit(mapping.name, column, derivation, declared[column], block, protocol)
+        if block.visits is not None:
+            strange = sorted({point for _, point in block.visits.points} - set(points))
+            if strange:
+                raise MappingError(
+                    f"{mapping.name}: [course.visits.points]: expected points out of {', '.join(points)} "
+                    f"(protocol {protocol.name}); not known: {', '.join(strange)}."
+                )
+            mapped = {f"score_{point}" for _, point in block.visits.points} & set(columns)
+            if mapped:
+                raise MappingError(
+                    f"{mapping.name}: expected {', '.join(sorted(mapped))} from a column or from a visit, found both."
+                )
+    return declared
+
+
+def _check_visit(
+    name: str, column: str, derivation: Derivation, declared: Column, block: CourseBlock, protocol: Protocol
+) -> None:
+    if not derivation.visit:
+        return
+    if block.visits is None:
+        raise MappingError(f"{name}: {column}: visit is for tables with one row a visit ([course.visits]).")
+    if derivation.visit not in (BASELINE, *protocol.names):
+        raise MappingError(
+            f"{name}: {column}: expected visit out of {BASELINE}, {', '.join(protocol.names)}; "
+            f"found {derivation.visit}."
+        )
+    measured = 0 if derivation.visit == BASELINE else protocol.position(derivation.visit)
+    known = protocol.position(declared.known_at) if declared.known_at in (PRE, *protocol.names) else 0
+    if measured > known:
+        raise MappingError(
+            f"{name}: {column} counts as known at {declared.known_at} but is taken at the later visit "
+            f"{derivation.visit}; a model would use what is not known yet."
+        )

@@ -1,0 +1,272 @@
+"""Mappings read from TOML: every setting checked, unknown ones refused."""
+
+import re
+import tomllib
+from collections.abc import Mapping as MappingABC
+from pathlib import Path
+from typing import Any
+
+from ketapredict.cohort.cells import MISSING_MARKERS
+from ketapredict.cohort.columns import CONCEPTS, Column
+from ketapredict.cohort.derivations import Derivation, checked_date_format, parse_derivation
+from ketapredict.cohort.expressions import check_condition, parse_expression
+from ketapredict.cohort.mapping import CourseBlock, Join, Mapping, Visits
+from ketapredict.errors import MappingError
+
+_TOP = (
+    "title",
+    "source",
+    "licence",
+    "missing",
+    "decimal",
+    "same_names",
+    "tables",
+    "join",
+    "constants",
+    "columns",
+    "course",
+    "extra",
+)
+_COURSE = ("course_id", "arm", "where", "columns", "visits")
+_JOIN = ("table", "on", "optional")
+_VISITS = ("label", "days", "hours", "date", "start", "date_format", "score", "points")
+_EXTRA_KINDS = ("number", "yes_no", "level")
+_DECLARATION = (
+    "kind",
+    "label",
+    "concept",
+    "known_at",
+    "unit",
+    "minimum",
+    "maximum",
+    "skewed",
+    "resolution",
+)
+
+
+def load_mapping(path: str | Path) -> Mapping:
+    """Read a mapping from a TOML file.
+
+    Raises
+    ------
+    MappingError
+        If there is no such file, it is no TOML, or a setting is unknown, missing or of the wrong type.
+    """
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text("utf-8-sig"))
+    except (FileNotFoundError, IsADirectoryError):
+        raise MappingError(f"Expected a mapping (TOML), found no file at {path}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MappingError(f"{path.name}: expected TOML: {error}.") from None
+    return mapping_from_plain(content, path.name)
+
+
+def mapping_from_plain(content: MappingABC[str, Any], name: str = "mapping") -> Mapping:
+    """Build a mapping from plain data, the content of a TOML file.
+
+    Raises
+    ------
+    MappingError
+    """
+    _refuse_unknown(content, _TOP, name)
+    tables = _table(content, "tables", name)
+    if not all(isinstance(file, str) and file for file in tables.values()):
+        raise MappingError(f'{name}: expected [tables] like sessions = "sessions.csv".')
+    columns = {
+        column: parse_derivation({"value": value}, f"{name}: [constants] {column}")
+        for column, value in _table(content, "constants", name).items()
+    }
+    for column, value in _table(content, "columns", name).items():
+        if column in columns:
+            raise MappingError(f"{name}: expected {column} in [constants] or in [columns], found it in both.")
+        columns[column] = parse_derivation(value, f"{name}: [columns] {column}")
+    extras = []
+    for column, value in _table(content, "extra", name).items():
+        declaration, derivation = _extra(column, value, f"{name}: [extra.{column}]")
+        extras.append(declaration)
+        columns[column] = derivation
+    blocks = content.get("course", [{}])
+    if not isinstance(blocks, list) or not blocks:
+        raise MappingError(f"{name}: expected courses as [[course]], with two brackets.")
+    decimal = content.get("decimal")
+    if decimal not in {None, ",", "."}:
+        raise MappingError(f'{name}: expected decimal = "," or decimal = ".".')
+    missing = content.get("missing")
+    if missing is not None and not (isinstance(missing, list) and all(isinstance(m, str) for m in missing)):
+        raise MappingError(f'{name}: expected missing as a list of texts, like ["n/a", "999"].')
+    return Mapping(
+        name,
+        tuple(tables.items()),
+        tuple(_join(join, tables, name) for join in _list(content, "join", name)),
+        columns,
+        tuple(_course(block, f"{name}: [[course]] {number}") for number, block in enumerate(blocks, 1)),
+        tuple(extras),
+        MISSING_MARKERS if missing is None else tuple(missing),
+        None if decimal is None else decimal == ",",
+        _flag(content, "same_names", name),
+    )
+
+
+def _course(block: Any, place: str) -> CourseBlock:
+    if not isinstance(block, MappingABC):
+        raise MappingError(f"{place}: expected settings below [[course]].")
+    _refuse_unknown(block, _COURSE, place)
+    columns = {
+        column: parse_derivation(value, f"{place}: [course.columns] {column}")
+        for column, value in _table(block, "columns", place).items()
+    }
+    if "course_id" in block:
+        columns["course_id"] = parse_derivation(block["course_id"], f"{place}: course_id")
+    if "arm" in block:
+        arm = block["arm"]
+        columns["arm"] = parse_derivation({"value": arm} if isinstance(arm, str) else arm, f"{place}: arm")
+    where = None
+    if "where" in block:
+        try:
+            where = parse_expression(_text(block, "where", place))
+            check_condition(where)
+        except MappingError as error:
+            raise MappingError(f"{place}: where: {error}") from None
+    visits = _visits(block["visits"], f"{place}: [course.visits]") if "visits" in block else None
+    return CourseBlock(columns, where, visits)
+
+
+def _visits(value: Any, place: str) -> Visits:
+    if not isinstance(value, MappingABC):
+        raise MappingError(f"{place}: expected settings like label, days and score.")
+    _refuse_unknown(value, _VISITS, place)
+    if "score" not in value:
+        raise MappingError(f"{place}: expected score, the column of the scale's total (or its items).")
+    texts = {key: _text(value, key, place) for key in _VISITS[:6] if key in value}
+    times = [key for key in ("days", "hours", "date") if key in texts]
+    if len(times) > 1 or ("date" in texts) != ("start" in texts):
+        raise MappingError(f"{place}: expected one of days, hours, or date together with start.")
+    if not times and "label" not in texts:
+        raise MappingError(f"{place}: expected label, or one of days, hours, date with start.")
+    if "date_format" in texts:
+        checked_date_format(texts["date_format"], place)
+    points = []
+    for point, labels in _table(value, "points", place).items():
+        for label in labels if isinstance(labels, list) else [labels]:
+            if isinstance(label, bool) or not isinstance(label, str | int | float):
+                raise MappingError(f"{place}: points: expected a visit label, or a list of them.")
+            plain = str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
+            points.append((plain, point))
+    names = [label for label, _ in points]
+    if len(set(names)) < len(names):
+        raise MappingError(f"{place}: points: expected each label once.")
+    if ("label" in texts) != bool(points):
+        raise MappingError(f"{place}: expected label together with [course.visits.points].")
+    score = parse_derivation(value["score"], f"{place}: score")
+    if score.visit:
+        raise MappingError(f"{place}: score: expected no visit; every visit has its score.")
+    return Visits(score=score, points=tuple(points), **texts)
+
+
+def _join(value: Any, tables: MappingABC[str, Any], name: str) -> Join:
+    place = f"{name}: [[join]]"
+    if not isinstance(value, MappingABC):
+        raise MappingError(f"{place}: expected table and on.")
+    _refuse_unknown(value, _JOIN, place)
+    table = _text(value, "table", place)
+    if table not in list(tables)[1:]:
+        raise MappingError(f"{place}: expected a table named in [tables] after the first, found {table}.")
+    on = value.get("on")
+    sides = (on["left"], on["right"]) if isinstance(on, MappingABC) and set(on) == {"left", "right"} else (on, on)
+    keys = [tuple(side) if isinstance(side, list) else (side,) for side in sides]
+    if len(keys[0]) != len(keys[1]) or not all(isinstance(key, str) and key for side in keys for key in side):
+        raise MappingError(f'{place}: expected on = "key column" or on = {{ left = "...", right = "..." }}.')
+    return Join(table, keys[0], keys[1], _flag(value, "optional", place))
+
+
+def _extra(name: str, value: Any, place: str) -> tuple[Column, Derivation]:
+    if not isinstance(value, MappingABC):
+        raise MappingError(f"{place}: expected kind, concept and known_at.")
+    missing = [key for key in ("kind", "concept", "known_at") if not isinstance(value.get(key), str)]
+    if missing:
+        raise MappingError(f"{place}: expected kind, concept and known_at; missing: {', '.join(missing)}.")
+    kind = value["kind"]
+    if kind not in _EXTRA_KINDS:
+        raise MappingError(f"{place}: expected kind out of {', '.join(_EXTRA_KINDS)}.")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", value["concept"]):
+        raise MappingError(f"{place}: expected concept out of {', '.join(CONCEPTS)}, or a new one in lower_case.")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise MappingError(f"{place}: expected a name of letters, digits and _.")
+    levels = value.get("levels", [])
+    recoded = isinstance(levels, MappingABC)
+    names = list(dict.fromkeys(str(level) for level in (levels.values() if recoded else levels) if level != ""))
+    if kind == "level" and len(names) < 2:
+        raise MappingError(f"{place}: expected at least two levels.")
+    settings = {key: item for key, item in value.items() if key not in (*_DECLARATION, "levels")}
+    if recoded:
+        settings["levels"] = levels
+    if not {"from", "expr", "items", "days_from", "value"} & set(settings):
+        settings["from"] = name
+    derivation = parse_derivation(settings, place)
+    bounds = {key: _bound(value, key, place) for key in ("minimum", "maximum", "resolution")}
+    low, high = bounds["minimum"], bounds["maximum"]
+    if low is not None and high is not None and low >= high:
+        raise MappingError(f"{place}: expected minimum below maximum.")
+    if bounds["resolution"] is not None and bounds["resolution"] <= 0:
+        raise MappingError(f"{place}: expected resolution above 0.")
+    skewed = _flag(value, "skewed", place)
+    if skewed and (low is None or low < 0):
+        raise MappingError(f"{place}: expected minimum of 0 or more for a skewed number.")
+    column = Column(
+        name,
+        kind,
+        str(value.get("label", name.replace("_", " "))),
+        value["concept"],
+        value["known_at"],
+        str(value.get("unit", "")),
+        low,
+        high,
+        tuple(names) if kind == "level" else (),
+        skewed=skewed,
+        resolution=bounds["resolution"] or 1.0,
+    )
+    return column, derivation
+
+
+def _bound(value: MappingABC[str, Any], key: str, place: str) -> float | None:
+    bound = value.get(key)
+    if bound is None:
+        return None
+    if isinstance(bound, bool) or not isinstance(bound, int | float):
+        raise MappingError(f"{place}: expected {key} as a number.")
+    return float(bound)
+
+
+def _refuse_unknown(value: MappingABC[str, Any], known: tuple[str, ...], place: str) -> None:
+    unknown = sorted(set(value) - set(known))
+    if unknown:
+        raise MappingError(f"{place}: expected {', '.join(known)}; not known: {', '.join(unknown)}.")
+
+
+def _table(value: MappingABC[str, Any], key: str, place: str) -> dict[str, Any]:
+    table = value.get(key, {})
+    if not isinstance(table, MappingABC):
+        raise MappingError(f"{place}: expected [{key}] as a table of name = value.")
+    return dict(table)
+
+
+def _list(value: MappingABC[str, Any], key: str, place: str) -> list[Any]:
+    entries = value.get(key, [])
+    if not isinstance(entries, list):
+        raise MappingError(f"{place}: expected [[{key}]], with two brackets.")
+    return entries
+
+
+def _text(value: MappingABC[str, Any], key: str, place: str) -> str:
+    text = value.get(key)
+    if not isinstance(text, str) or not text:
+        raise MappingError(f"{place}: expected {key} as text in quotes.")
+    return text
+
+
+def _flag(value: MappingABC[str, Any], key: str, place: str) -> bool:
+    flag = value.get(key, False)
+    if not isinstance(flag, bool):
+        raise MappingError(f"{place}: expected {key} = true or false.")
+    return flag

@@ -1,0 +1,141 @@
+"""Files into a cohort."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ketapredict.cohort.cohort import Cohort, Counts, Source
+from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.mapping import Mapping
+from ketapredict.cohort.mapping_file import load_mapping
+from ketapredict.cohort.outcomes import remission_cuts
+from ketapredict.cohort.protocols import DEFAULT_PROTOCOL, Protocol, load_protocol
+from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
+from ketapredict.cohort.reshape import NO_FIELD, RawCourses, apply_mapping
+from ketapredict.cohort.tables import read_table
+from ketapredict.cohort.validation import refuse_unknown_columns, validate
+from ketapredict.errors import CohortError
+
+
+def read_cohort(
+    path: str | Path,
+    mapping: str | Path | Mapping | None = None,
+    protocol: str | Path | Protocol = DEFAULT_PROTOCOL,
+    *,
+    extras: tuple[Column, ...] = (),
+    show_values: bool = False,
+) -> Cohort:
+    """Read and validate a cohort.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file in the form of the cohort table; with a mapping any file, or a folder of files.
+    mapping : str, Path, Mapping or None
+        How the files become the cohort table.
+    protocol : str, Path or Protocol
+        Name of a built-in protocol, a TOML file, or a protocol.
+    extras : tuple of Column
+        Declarations of extra covariates that a model brings along; a table in the contract's form may
+        have these columns too.
+    show_values : bool
+        Whether the rejects get a further column `found` with the offending cells: patient data.
+
+    Returns
+    -------
+    Cohort
+        Perhaps with no accepted course; `rejects` says why.
+
+    Raises
+    ------
+    FileError, MappingError, ProtocolError, CohortError
+        If the files, the mapping or the protocol cannot be used at all.
+    """
+    path = Path(path)
+    if not isinstance(protocol, Protocol):
+        protocol = load_protocol(protocol)
+    if mapping is None:
+        raw = _contract_table(path, protocol, extras)
+    else:
+        if not isinstance(mapping, Mapping):
+            mapping = load_mapping(mapping)
+        extras = _merged(extras, mapping)
+        raw = apply_mapping(mapping, path, protocol)
+    if not len(raw.rows):
+        raise CohortError(
+            f"{path.name}: no row became a course; {raw.filtered} rows were left out by the mapping's conditions "
+            f"(where), {raw.unmatched} found no partner, course or time point. Check the mapping."
+        )
+    table, notices = validate(raw, protocol, extras)
+    broken = raw.log.broken(len(raw.rows))
+    source_rows = raw.used + raw.filtered + raw.unmatched
+    counts = Counts(
+        source_rows,
+        raw.used,
+        raw.filtered,
+        raw.unmatched,
+        len(broken),
+        int((~broken).sum()),
+        int(broken.sum()),
+    )
+    cohort = Cohort(
+        table[~broken].reset_index(drop=True),
+        raw.rows[~broken],
+        protocol,
+        extras,
+        raw.log.frame(table["course_id"], show_values=show_values),
+        counts,
+        (*raw.notices, *notices),
+        raw.sources,
+    )
+    return replace(cohort, notices=(*cohort.notices, *_already_in_remission(cohort)))
+
+
+def _contract_table(path: Path, protocol: Protocol, extras: tuple[Column, ...]) -> RawCourses:
+    """Read a file that already has the columns of the cohort table."""
+    table = read_table(path)
+    refuse_unknown_columns(list(table.frame.columns), declared_columns(protocol, extras), table.name)
+    log = RejectLog()
+    ragged = len(table.ragged)
+    log.add(np.arange(ragged) + len(table.frame), table.ragged, WHOLE_ROW, "fields", NO_FIELD)
+    frame = table.frame
+    if ragged:
+        frame = frame.reindex(range(len(frame) + ragged))
+    return RawCourses(
+        frame,
+        np.concatenate([table.rows, table.ragged]),
+        log,
+        used=table.row_count,
+        decimal_commas=frozenset(frame.columns) if table.decimal_comma else frozenset(),
+        notices=[f"{table.name}: read with {', '.join(table.notices)}"] if table.notices else [],
+        sources=(Source(table.name, table.sha256, table.row_count),),
+    )
+
+
+def _merged(extras: tuple[Column, ...], mapping: Mapping) -> tuple[Column, ...]:
+    """Join the declarations of a model and of a mapping, which must agree on what a column is."""
+    known = {column.name: column for column in extras}
+    for column in mapping.extras:
+        other = known.setdefault(column.name, column)
+        if (other.kind, other.levels, other.unit, other.known_at) != (
+            column.kind,
+            column.levels,
+            column.unit,
+            column.known_at,
+        ):
+            raise CohortError(
+                f"{mapping.name}: [extra.{column.name}] has another kind, levels, unit or known_at than in the model. "
+                "Expected the same declaration."
+            )
+    return tuple(known.values())
+
+
+def _already_in_remission(cohort: Cohort) -> list[str]:
+    if not len(cohort):
+        return []
+    baseline = cohort.table["score_baseline"].to_numpy(float)
+    under = int(np.sum(baseline <= remission_cuts(cohort)))
+    if not under:
+        return []
+    return [f"{under} courses start at or under the remission cut: accepted, but no part of a remission analysis"]

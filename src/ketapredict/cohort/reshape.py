@@ -1,0 +1,261 @@
+"""A mapping applied: source tables in, one raw row per course out, and every row accounted for."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.cells import as_text
+from ketapredict.cohort.cohort import Source
+from ketapredict.cohort.columns import Column
+from ketapredict.cohort.course_maker import CourseMaker
+from ketapredict.cohort.derivations import Derivation
+from ketapredict.cohort.evaluation import evaluate_condition
+from ketapredict.cohort.joins import joined_tables, read_tables
+from ketapredict.cohort.mapping import CourseBlock, Mapping, check_against_protocol
+from ketapredict.cohort.protocols import BASELINE, Protocol
+from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
+from ketapredict.cohort.visits import place_visits
+from ketapredict.errors import MappingError
+
+NO_FIELD = "the number of fields of the header"
+
+
+@dataclass
+class RawCourses:
+    """One raw row per course, before the cohort's own rules.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        Columns of the cohort table, of any type, RangeIndex.
+    rows : numpy.ndarray of int64
+        Number of each course's first row in the main source table.
+    cell_rows : dict of str to numpy.ndarray of int64
+        Row numbers of the cells of a column, where they are not those of `rows`.
+    log : RejectLog
+        Rules broken on the way.
+    decimal_commas : frozenset of str
+        Columns in which `12,5` is a number.
+    used, filtered, unmatched : int
+        What became of the rows of the main source table.
+    notices : list of str
+    sources : tuple of Source
+    """
+
+    frame: pd.DataFrame
+    rows: np.ndarray
+    log: RejectLog
+    used: int
+    filtered: int = 0
+    unmatched: int = 0
+    cell_rows: dict[str, np.ndarray] = field(default_factory=dict)
+    decimal_commas: frozenset[str] = frozenset()
+    notices: list[str] = field(default_factory=list)
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass
+class _Block:
+    """Courses of one [[course]] block."""
+
+    frame: pd.DataFrame
+    rows: np.ndarray
+    log: RejectLog
+    cell_rows: dict[str, np.ndarray]
+    decimal_commas: set[str]
+    used: np.ndarray
+    kept: np.ndarray
+    undecided: int
+
+
+def apply_mapping(mapping: Mapping, path: Path, protocol: Protocol) -> RawCourses:
+    """Read the source tables and make one raw row per course.
+
+    Parameters
+    ----------
+    mapping : Mapping
+    path : Path
+        The cohort argument: a folder, or the file of the main table.
+    protocol : Protocol
+
+    Raises
+    ------
+    MappingError
+        If the mapping does not fit the tables or the protocol.
+    FileError
+        If a table cannot be read.
+    """
+    declared = check_against_protocol(mapping, protocol)
+    tables = read_tables(mapping, path)
+    frame, rows, decimal_commas, notices = joined_tables(mapping, tables)
+    main = tables[0][1]
+    log = RejectLog()
+    parts: list[_Block] = []
+    for number, course in enumerate(mapping.courses, 1):
+        place = f"{mapping.name}: [[course]] {number}"
+        parts.append(_courses(course, mapping, frame, rows, decimal_commas, protocol, declared, place))
+    frames = [part.frame for part in parts]
+    one_row_one_course = all(course.visits is None for course in mapping.courses)
+    if len(main.ragged):
+        log.add(np.full(len(main.ragged), -1), main.ragged, WHOLE_ROW, "fields", NO_FIELD)
+        if one_row_one_course:
+            log = RejectLog()
+            log.add(np.arange(len(main.ragged)), main.ragged, WHOLE_ROW, "fields", NO_FIELD)
+            frames.insert(0, pd.DataFrame(index=range(len(main.ragged))))
+        else:
+            notices.append(
+                f"{main.name}: {len(main.ragged)} rows have another number of fields than the header and belong "
+                "to no course"
+            )
+    ragged_courses = len(main.ragged) if one_row_one_course else 0
+    first_course = ragged_courses
+    for part in parts:
+        log.extend(part.log, first_course)
+        first_course += len(part.rows)
+    raw = pd.concat([part for part in frames if len(part)], ignore_index=True) if first_course else frames[-1]
+    all_rows = np.concatenate([main.ragged[:ragged_courses], *(part.rows for part in parts)]).astype(np.int64)
+    cell_rows = {}
+    for column in sorted({column for part in parts for column in part.cell_rows}):
+        pieces = [part.cell_rows.get(column, part.rows) for part in parts]
+        cell_rows[column] = np.concatenate([main.ragged[:ragged_courses], *pieces]).astype(np.int64)
+    used = np.zeros(len(frame), dtype=bool)
+    kept = np.zeros(len(frame), dtype=bool)
+    for part in parts:
+        used |= part.used
+        kept |= part.kept
+    undecided = sum(part.undecided for part in parts)
+    if undecided:
+        notices.append(
+            f"{undecided} times a missing cell left a condition (where) open; such a row does not count for that course"
+        )
+    if mapping.same_names:
+        unused = _unused(mapping, frame, declared)
+        if unused:
+            notices.append(f"columns not used: {', '.join(unused)}")
+    n_used = int(used.sum()) + ragged_courses
+    n_filtered = int((~kept).sum())
+    return RawCourses(
+        raw,
+        all_rows,
+        log,
+        n_used,
+        n_filtered,
+        main.row_count - n_used - n_filtered,
+        cell_rows,
+        frozenset().union(*(part.decimal_commas for part in parts)),
+        notices,
+        tuple(Source(table.name, table.sha256, table.row_count) for _, table in tables),
+    )
+
+
+def _unused(mapping: Mapping, frame: pd.DataFrame, declared: dict[str, Column]) -> list[str]:
+    used = {name for name in frame.columns if name in declared}
+    for block in mapping.courses:
+        for derivation in (mapping.columns | block.columns).values():
+            used |= set(derivation.columns)
+        used |= set(block.where.columns) if block.where else set()
+        if block.visits:
+            visits = block.visits
+            used |= {
+                visits.label,
+                visits.days,
+                visits.hours,
+                visits.date,
+                visits.start,
+                *visits.score.columns,
+            }
+    return [str(name) for name in frame.columns if name not in used]
+
+
+def _courses(
+    course: CourseBlock,
+    mapping: Mapping,
+    frame: pd.DataFrame,
+    rows: np.ndarray,
+    decimal_commas: frozenset[str],
+    protocol: Protocol,
+    declared: dict[str, Column],
+    place: str,
+) -> _Block:
+    """Make the courses of one block."""
+    kept = np.ones(len(frame), dtype=bool)
+    not_numbers: dict[str, np.ndarray] = {}
+    undecided = 0
+    if course.where is not None:
+        truth, not_numbers = evaluate_condition(course.where, frame, decimal_commas)
+        broken = np.zeros(len(frame), dtype=bool)
+        for mask in not_numbers.values():
+            broken |= mask
+        kept = truth.true | broken
+        undecided = int((truth.unknown & ~broken).sum())
+        frame, rows = frame[kept].reset_index(drop=True), rows[kept]
+    columns = mapping.columns | course.columns
+    if mapping.same_names:
+        columns = {name: Derivation(source=name) for name in frame.columns if name in declared} | columns
+    if "course_id" not in columns:
+        raise MappingError(f'{place}: expected course_id, a column or a template such as "{{patient}}-ketamine".')
+    maker = CourseMaker(frame, rows, decimal_commas, declared, place)
+    for name, mask in not_numbers.items():
+        maker.flag_rows(name, mask[kept], "number", f"a number in {name}")
+    if course.visits is None:
+        maker.group(np.arange(len(frame)))
+        for name, derivation in columns.items():
+            maker.take_all(name, derivation, columns)
+        used_here = np.ones(len(frame), dtype=bool)
+    else:
+        used_here = _long_to_wide(maker, course, columns, protocol)
+    used = np.zeros(len(kept), dtype=bool)
+    used[np.flatnonzero(kept)[used_here]] = True
+    table = pd.DataFrame(maker.cells, index=range(maker.n_courses))
+    return _Block(table, maker.course_rows, maker.log, maker.cell_rows, maker.decimal_commas, used, kept, undecided)
+
+
+def _long_to_wide(
+    maker: CourseMaker, course: CourseBlock, columns: dict[str, Derivation], protocol: Protocol
+) -> np.ndarray:
+    """Fill the maker's cells from rows that are visits; return which rows were used."""
+    visits = course.visits
+    assert visits is not None
+    frame = maker.frame
+    ids = as_text(maker.derived("course_id", columns["course_id"], columns).cells)
+    codes, _ = pd.factorize(ids, use_na_sentinel=True)
+    nameless = np.flatnonzero(codes < 0)
+    codes = codes.astype(np.int64)
+    # A row without an id cannot be joined with others: a course of its own, rejected later.
+    codes[nameless] = int(codes.max(initial=-1)) + 1 + np.arange(len(nameless))
+    maker.group(codes)
+    score = maker.derived("visits: score", visits.score, columns)
+    mapped_points = {point for _, point in visits.points}
+    placed = place_visits(
+        visits,
+        frame,
+        codes,
+        score.cells.notna().to_numpy(),
+        protocol,
+        baseline_by_time=BASELINE not in mapped_points and "score_baseline" not in columns,
+        decimal_commas=maker.source_commas,
+    )
+    points = (BASELINE, *protocol.names)
+    for column, problem in placed.problems:
+        maker.flag_rows(column, problem.rows, problem.rule, problem.expected)
+    for number, point in enumerate(points):
+        target = f"score_{point}"
+        if target in columns:
+            continue
+        if not (placed.row_of[:, number] >= 0).any() and point != BASELINE:
+            continue
+        maker.take_visit(target, visits.score, score, placed.row_of[:, number])
+        twice = np.flatnonzero(placed.repeated[:, number])
+        maker.log.add(twice, maker.course_rows[twice], target, "repeated visit", "one row a visit")
+    for column, derivation in columns.items():
+        if derivation.visit:
+            number = points.index(derivation.visit)
+            derived = maker.derived(column, derivation, columns)
+            maker.take_visit(column, derivation, derived, placed.row_of[:, number])
+        else:
+            maker.take_constant(column, derivation, columns)
+    used = placed.placed | maker.flagged_rows
+    used[nameless] = True
+    return used

@@ -1,0 +1,210 @@
+"""One source file as a table: delimited text, Parquet or the first sheet of an Excel file."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.cells import MISSING_MARKERS, has_decimal_comma
+from ketapredict.errors import FileError
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet", ".xlsx")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A source file as it was read.
+
+    Attributes
+    ----------
+    name : str
+        File name without folder.
+    frame : pandas.DataFrame
+        Cells as text (`str`, trimmed) from delimited files; with the file's own types from Parquet and
+        Excel. Missing markers are missing cells. RangeIndex.
+    rows : numpy.ndarray of int64
+        Number of each row in the file; the first after the header is 1, empty lines are not counted.
+    ragged : numpy.ndarray of int64
+        Numbers of the rows that have another number of fields than the header; they are not in `frame`.
+    sha256 : str
+        Of the file's bytes.
+    decimal_comma : bool
+        Whether `12,5` is a number.
+    notices : tuple of str
+        What was assumed in reading.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    rows: np.ndarray
+    ragged: np.ndarray
+    sha256: str
+    decimal_comma: bool = False
+    notices: tuple[str, ...] = ()
+
+    @property
+    def row_count(self) -> int:
+        """Number of rows of the file, with those of a wrong number of fields."""
+        return len(self.rows) + len(self.ragged)
+
+
+def is_table_file(path: Path) -> bool:
+    """Whether the file's name ends like that of a table."""
+    return path.is_file() and path.name.lower().endswith(TABLE_SUFFIXES)
+
+
+def read_table(path: str | Path, missing: tuple[str, ...] = MISSING_MARKERS) -> Table:
+    """Read one file.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV, TSV or other delimited text (also .gz), Parquet or Excel (.xlsx, first sheet).
+    missing : tuple of str
+        Cells that mean missing.
+
+    Raises
+    ------
+    FileError
+        If there is no such file, or it is empty, has a header but no rows, one column only, two
+        columns of one name, or a format that cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise FileError(
+            f"Expected a table file, found the folder {path.name}. Name a file, or use a mapping with [tables]."
+        )
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileError(f"Expected a table file, found nothing at {path}.") from None
+    except OSError as error:
+        raise FileError(f"{path.name}: the file cannot be read ({error.strerror}).") from None
+    if not content.strip():
+        raise FileError(f"{path.name}: expected a table with a header, found an empty file.")
+    notices: list[str] = []
+    ragged = np.empty(0, dtype=np.int64)
+    delimiter = ""
+    if content[:4] == b"PAR1":
+        frame = _read_parquet(content, path.name)
+        rows = np.arange(1, len(frame) + 1)
+    elif content[:4] == b"PK\x03\x04":
+        frame, rows = _read_excel(content, path.name)
+    elif content[:4] == b"\xd0\xcf\x11\xe0":
+        raise FileError(f"{path.name}: expected .xlsx, found an old Excel file (.xls). Save it as .xlsx or CSV.")
+    else:
+        from ketapredict.cohort.delimited import read_delimited
+
+        frame, ragged, delimiter, notices = read_delimited(content, path.name)
+        rows = np.setdiff1d(np.arange(1, len(frame) + len(ragged) + 1), ragged, assume_unique=True)
+    frame, notices = _named_columns(frame, path.name, notices)
+    if not len(frame) and not len(ragged):
+        raise FileError(f"{path.name}: expected rows below the header, found none.")
+    frame = frame.apply(_without_markers, args=(frozenset(missing),)) if len(frame) else frame
+    decimal_comma = delimiter not in {"", ","} and any(has_decimal_comma(frame[name]) for name in frame)
+    if decimal_comma:
+        notices.append("decimal commas")
+    return Table(
+        path.name,
+        frame,
+        rows.astype(np.int64),
+        ragged,
+        hashlib.sha256(content).hexdigest(),
+        decimal_comma,
+        tuple(notices),
+    )
+
+
+def _named_columns(frame: pd.DataFrame, name: str, notices: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Refuse repeated names; drop empty columns without a name, name the others."""
+    names = ["" if column is None else str(column).strip() for column in frame.columns]
+    repeated = sorted({column for column in names if column and names.count(column) > 1})
+    if repeated:
+        raise FileError(f"{name}: expected different column names, found more than one {', '.join(repeated)}.")
+    keep = []
+    for position, column in enumerate(names):
+        if not column:
+            cells = frame.iloc[:, position]
+            if cells.isna().all() or (cells.astype(str).str.strip() == "").all():
+                notices.append("an empty column without a name left out")
+                continue
+            names[position] = f"unnamed_{position + 1}"
+        keep.append(position)
+    kept = frame.iloc[:, keep].copy(deep=False)
+    kept.columns = pd.Index([names[position] for position in keep], dtype=object)
+    return kept, notices
+
+
+def _without_markers(cells: pd.Series, markers: frozenset[str]) -> pd.Series:
+    """Trim text and turn missing markers into missing cells."""
+    if isinstance(cells.dtype, pd.StringDtype):
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        texts = pc.utf8_trim_whitespace(pa.array(cells.array, type=pa.large_string()))
+        marked = pc.is_in(texts, value_set=pa.array(sorted(markers | {""}), pa.large_string()))
+        texts = pc.if_else(marked, pa.scalar(None, pa.large_string()), texts)
+        return pd.Series(texts.to_pandas(), index=cells.index, name=cells.name, dtype="str")
+    if pd.api.types.is_object_dtype(cells.dtype):
+        plain = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
+        plain = [None if cell is None or (isinstance(cell, str) and cell in markers | {""}) else cell for cell in plain]
+        kinds = {type(cell) for cell in plain if cell is not None}
+        if kinds and kinds <= {int, float}:
+            return pd.Series(plain, index=cells.index, name=cells.name, dtype=float)
+        if kinds <= {str}:
+            return pd.Series(plain, index=cells.index, name=cells.name, dtype="str")
+        return pd.Series(plain, index=cells.index, name=cells.name, dtype=object)
+    return cells
+
+
+def _read_parquet(content: bytes, name: str) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+    except (pa.ArrowException, OSError):
+        raise FileError(f"{name}: expected a Parquet file, found a damaged one.") from None
+    names = table.column_names
+    columns = []
+    for column in table.columns:
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if pa.types.is_decimal(column.type):
+            column = column.cast(pa.float64())
+        columns.append(column)
+    if len(set(names)) < len(names):
+        repeated = sorted({column for column in names if names.count(column) > 1})
+        raise FileError(f"{name}: expected different column names, found more than one {', '.join(repeated)}.")
+    return pa.table(dict(zip(names, columns, strict=True))).to_pandas(date_as_object=False, ignore_metadata=True)
+
+
+def _read_excel(content: bytes, name: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """Read the first sheet; empty rows are left out but keep their numbers."""
+    import zipfile
+
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        try:
+            lines = [list(line) for line in book.worksheets[0].iter_rows(values_only=True)]
+        finally:
+            book.close()
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, IndexError):
+        raise FileError(f"{name}: expected an Excel file (.xlsx), found something else or a damaged file.") from None
+    filled = [number for number, line in enumerate(lines) if any(cell is not None for cell in line)]
+    if not filled:
+        raise FileError(f"{name}: expected a table with a header, found an empty sheet.")
+    header = lines[filled[0]]
+    width = max(len(line) for line in lines)
+    header += [None] * (width - len(header))
+    body = [lines[number] + [None] * (width - len(lines[number])) for number in filled[1:]]
+    frame = pd.DataFrame(
+        {position: pd.Series([line[position] for line in body], dtype=object) for position in range(width)}
+    )
+    frame.columns = pd.Index(header, dtype=object)
+    return frame, np.array([number - filled[0] for number in filled[1:]], dtype=np.int64)

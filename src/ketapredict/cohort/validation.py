@@ -1,0 +1,221 @@
+"""The rules of the cohort table: raw courses in, a typed table and all broken rules out."""
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.cells import as_level, as_number, as_text
+from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.protocols import Protocol
+from ketapredict.cohort.reshape import RawCourses
+from ketapredict.cohort.scales import (
+    RECALL_REFUSED_BEFORE_HOURS,
+    RECALL_WARNED_BEFORE_HOURS,
+    SCALES,
+    Scale,
+)
+from ketapredict.errors import CohortError
+
+_YES = ("yes", "y", "true", "1", "1.0")
+_NO = ("no", "n", "false", "0", "0.0")
+_HIGHEST_ITEM = max(max(scale.item_maxima, default=0) for scale in SCALES.values())
+
+
+def validate(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...] = ()) -> tuple[pd.DataFrame, list[str]]:
+    """Type every column and add every broken rule to `raw.log`.
+
+    Parameters
+    ----------
+    raw : RawCourses
+        Its columns are declared ones; its log receives the rejects.
+    protocol : Protocol
+    extras : tuple of Column
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        All courses, the broken ones included, every declared column in the declared order: numbers,
+        scores and yes/no float64, levels Categorical, text `str`; what breaks a rule is missing.
+    notices : list of str
+        Recall windows and several scales.
+
+    Raises
+    ------
+    CohortError
+        If required columns are absent, or a self-rating that looks back over days is to be judged at an
+        outcome within hours.
+    """
+    declared = declared_columns(protocol, extras)
+    _require_columns(raw.frame, declared)
+    checker = _Checker(raw)
+    typed: dict[str, pd.Series] = {}
+    scales = checker.level(declared["scale"])
+    for name, column in declared.items():
+        if name == "scale":
+            typed[name] = scales
+        elif name not in raw.frame.columns:
+            typed[name] = _absent(column, checker.count)
+        elif column.kind == "text":
+            typed[name] = as_text(raw.frame[name]).reset_index(drop=True)
+        elif column.kind == "level":
+            typed[name] = checker.level(column)
+        elif column.kind == "yes_no":
+            typed[name] = checker.yes_no(column)
+        elif column.kind == "score":
+            typed[name] = checker.score(column, scales)
+        elif name == "suicidality_item":
+            typed[name] = checker.suicidality(column, scales)
+        else:
+            typed[name] = checker.number(column)
+        if column.required:
+            checker.require(column, typed[name])
+    checker.unique("course_id", typed["course_id"])
+    notices = _recall_windows(checker, typed, scales, protocol)
+    several = [name for name in scales.cat.categories if (scales == name).any()]
+    if len(several) > 1:
+        notices.append(f"several scales in one cohort: {', '.join(several)}")
+    return pd.DataFrame(typed), notices
+
+
+def refuse_unknown_columns(names: list[str], declared: dict[str, Column], file: str) -> None:
+    """Raise CohortError if a table in the contract's form has columns that the contract does not."""
+    unknown = [name for name in names if name not in declared]
+    if unknown:
+        raise CohortError(
+            f"{file}: the cohort table has no column {', '.join(unknown)}. It may have: {', '.join(declared)}. "
+            "Rename or leave out the others, or describe the file in a mapping (--mapping), which can also "
+            "declare extra columns; `ketapredict check --draft-mapping` writes a first one."
+        )
+
+
+def _require_columns(frame: pd.DataFrame, declared: dict[str, Column]) -> None:
+    absent = [name for name, column in declared.items() if column.required and name not in frame.columns]
+    if absent:
+        raise CohortError(
+            f"Expected the required columns; missing: {', '.join(absent)}. Add them to the table, "
+            "or to the mapping under [columns], or under [constants] where all courses have the same."
+        )
+
+
+def _absent(column: Column, count: int) -> pd.Series:
+    if column.kind == "text":
+        return pd.Series([None] * count, dtype="str")
+    if column.kind == "level":
+        return pd.Series(pd.Categorical.from_codes([-1] * count, categories=list(column.levels)))
+    return pd.Series(np.full(count, np.nan))
+
+
+class _Checker:
+    """Rules of single cells; each method returns the typed column and logs what breaks a rule."""
+
+    def __init__(self, raw: RawCourses) -> None:
+        self.raw = raw
+        self.count = len(raw.rows)
+
+    def reject(self, name: str, broken: np.ndarray, rule: str, expected: str | np.ndarray) -> None:
+        """Log the courses whose cell breaks a rule, unless the cell was refused before."""
+        if not broken.any():
+            return
+        courses = np.flatnonzero(broken & ~self.raw.log.cells(name, self.count))
+        rows = self.raw.cell_rows.get(name, self.raw.rows)
+        found = self.raw.frame[name].iloc[courses] if name in self.raw.frame.columns else None
+        if isinstance(expected, np.ndarray):
+            expected = expected[courses]
+        self.raw.log.add(courses, rows[courses], name, rule, expected, found)
+
+    def level(self, column: Column) -> pd.Series:
+        positions, invalid = as_level(self.raw.frame[column.name], column.levels)
+        self.reject(column.name, invalid, "level", column.expectation)
+        return pd.Series(pd.Categorical.from_codes(positions, categories=list(column.levels)))
+
+    def yes_no(self, column: Column) -> pd.Series:
+        positions, invalid = as_level(self.raw.frame[column.name], (*_YES, *_NO))
+        self.reject(column.name, invalid, "yes or no", column.expectation)
+        values = np.where(positions < len(_YES), 1.0, 0.0)
+        values[positions < 0] = np.nan
+        return pd.Series(values)
+
+    def number(self, column: Column) -> pd.Series:
+        values = self._numbers(column, column.expectation)
+        low = -np.inf if column.minimum is None else column.minimum
+        high = np.inf if column.maximum is None else column.maximum
+        return self._bounded(column, values, (values < low) | (values > high), column.expectation)
+
+    def score(self, column: Column, scales: pd.Series) -> pd.Series:
+        values = self._numbers(column, "a number within the scale, in points")
+        highest = np.array([float(SCALES[name].maximum) for name in scales.cat.categories])
+        expected = np.array([f"a total from 0 to {maximum:g} points" for maximum in highest], dtype=object)
+        if column.required:
+            expected = np.array([f"a total above 0, up to {maximum:g} points" for maximum in highest], dtype=object)
+        # Where the scale itself is refused, the widest scale bounds the score.
+        codes = scales.cat.codes.to_numpy()
+        codes = np.where(codes < 0, int(np.argmax(highest)), codes)
+        outside = (values < 0) | (values > highest[codes])
+        if column.required:
+            outside |= values == 0
+        return self._bounded(column, values, outside, expected[codes])
+
+    def suicidality(self, column: Column, scales: pd.Series) -> pd.Series:
+        values = self._numbers(column, column.expectation)
+        # Where the highest value of the scale's own item is not known, the highest of any item bounds it.
+        bounds = [SCALES[name].suicidality_maximum for name in scales.cat.categories]
+        highest = np.array([float(_HIGHEST_ITEM if bound is None else bound) for bound in bounds])
+        expected = np.array([f"the scale's own item, from 0 to {bound:g} points" for bound in highest], dtype=object)
+        codes = scales.cat.codes.to_numpy()
+        codes = np.where(codes < 0, int(np.argmax(highest)), codes)
+        return self._bounded(column, values, (values < 0) | (values > highest[codes]), expected[codes])
+
+    def require(self, column: Column, typed: pd.Series) -> None:
+        """Log the courses whose cell is empty; a cell refused by another rule is not empty."""
+        empty = typed.isna().to_numpy() & self.raw.frame[column.name].isna().to_numpy()
+        self.reject(column.name, empty, "required", column.expectation)
+
+    def unique(self, name: str, typed: pd.Series) -> None:
+        repeated = typed.duplicated(keep=False).to_numpy() & typed.notna().to_numpy()
+        self.reject(name, repeated, "unique", "an id of its own for each course")
+
+    def _numbers(self, column: Column, expected: str) -> np.ndarray:
+        name = column.name
+        comma = name in self.raw.decimal_commas
+        values, invalid = as_number(self.raw.frame[name], decimal_comma=comma)
+        self.reject(name, invalid, "number", expected + (", with a decimal comma" if comma else ""))
+        return values
+
+    def _bounded(
+        self, column: Column, values: np.ndarray, outside: np.ndarray, expected: str | np.ndarray
+    ) -> pd.Series:
+        self.reject(column.name, outside, "range", expected)
+        return pd.Series(np.where(outside, np.nan, values))
+
+
+def _recall_windows(checker: _Checker, typed: dict[str, pd.Series], scales: pd.Series, protocol: Protocol) -> list[str]:
+    """Refuse self-ratings that look back over days where hours are to be judged, warn where doubtful."""
+    looking_back: list[Scale] = [scale for scale in SCALES.values() if scale.looks_back_too_far_for_hours]
+    concerned = scales.isin([scale.name for scale in looking_back]).to_numpy()
+    if not concerned.any():
+        return []
+    names = ", ".join(scale.name for scale in looking_back if (scales == scale.name).any())
+    outcome = protocol.time_point(protocol.outcome)
+    if outcome.hours < RECALL_WARNED_BEFORE_HOURS:
+        raise CohortError(
+            f"{names} looks back over 7 days or more and cannot be judged at {outcome.name} "
+            f"({outcome.hours:g} h). Expected an outcome at {RECALL_WARNED_BEFORE_HOURS:g} h or later; "
+            "use another protocol or a scale rated by a clinician."
+        )
+    notices = []
+    for point in protocol.time_points:
+        name = f"score_{point.name}"
+        scored = concerned & typed[name].notna().to_numpy()
+        if not scored.any():
+            continue
+        if point.hours < RECALL_REFUSED_BEFORE_HOURS:
+            expected = (
+                f"no score before {RECALL_REFUSED_BEFORE_HOURS:g} h on a self-rating "
+                "that looks back over 7 days or more"
+            )
+            checker.reject(name, scored, "recall window", expected)
+        elif point.hours < RECALL_WARNED_BEFORE_HOURS:
+            notices.append(
+                f"{names} looks back over 7 days or more: its {int(scored.sum())} scores at {point.name} "
+                f"({point.hours:g} h) say little about that moment"
+            )
+    return notices

@@ -1,0 +1,165 @@
+"""From one row a visit to one course: which row is the rating at which time point."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.cells import as_days, as_number, as_text
+from ketapredict.cohort.derivations import Problem, date_expectation
+from ketapredict.cohort.mapping import Visits
+from ketapredict.cohort.protocols import BASELINE, HOURS_PER_DAY, Protocol
+from ketapredict.errors import MappingError
+
+# Hours are compared after rounding, so that days divided and multiplied by 24 still meet a window's edge.
+_DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Rows placed at time points.
+
+    Attributes
+    ----------
+    row_of : numpy.ndarray of int64
+        (n_courses, 1 + n_time_points) position of the row that is the visit, -1 for none; the first
+        column is the baseline, then the protocol's time points.
+    repeated : numpy.ndarray of bool
+        (n_courses, 1 + n_time_points) whether more than one row claims the place equally.
+    placed : numpy.ndarray of bool
+        (n,) whether a row is a visit, or claims the place of one equally with another.
+    problems : tuple of (str, Problem)
+        Source column and the rows whose time cannot be read.
+    """
+
+    row_of: np.ndarray
+    repeated: np.ndarray
+    placed: np.ndarray
+    problems: tuple[tuple[str, Problem], ...]
+
+
+def place_visits(
+    visits: Visits,
+    frame: pd.DataFrame,
+    courses: np.ndarray,
+    scored: np.ndarray,
+    protocol: Protocol,
+    *,
+    baseline_by_time: bool,
+    decimal_commas: frozenset[str] = frozenset(),
+) -> Placement:
+    """Place rows at time points: by label where the label is mapped, else by time.
+
+    By time a row belongs to the time point whose window holds it (the nearest hour, the earlier of two
+    equally near); of several rows of one course the nearest wins (one with a score before one without,
+    then the earlier). Rows at or before hour 0 are the baseline, of which the latest wins.
+
+    Parameters
+    ----------
+    visits : Visits
+    frame : pandas.DataFrame
+        Source rows.
+    courses : numpy.ndarray of int64
+        (n,) course of each row, from 0.
+    scored : numpy.ndarray of bool
+        (n,) whether the row has a score.
+    protocol : Protocol
+    baseline_by_time : bool
+        Whether a baseline may be found by time: no label and no column gives it.
+    decimal_commas : frozenset of str
+        Columns in which `12,5` is a number.
+    """
+    _require(visits, frame)
+    points = (BASELINE, *protocol.names)
+    n_courses = int(courses.max()) + 1 if len(courses) else 0
+    row_of = np.full((n_courses, len(points)), -1, dtype=np.int64)
+    repeated = np.zeros_like(row_of, dtype=bool)
+    labelled = _labelled(visits, frame, points)
+    rows = np.flatnonzero(labelled >= 0)
+    counts = np.zeros_like(row_of)
+    np.add.at(counts, (courses[rows], labelled[rows]), 1)
+    repeated |= counts > 1
+    row_of[courses[rows][::-1], labelled[rows][::-1]] = rows[::-1]
+    placed = labelled >= 0
+    if not visits.has_time:
+        return Placement(row_of, repeated, placed, ())
+    hours, problems = _hours(visits, frame, decimal_commas, labelled < 0)
+    timed, distance = _timed(hours, protocol, baseline_by_time)
+    rows = np.flatnonzero((timed >= 0) & (labelled < 0))
+    rows = rows[row_of[courses[rows], timed[rows]] < 0]
+    place = courses[rows] * len(points) + timed[rows]
+    order = np.lexsort((hours[rows], distance[rows], ~scored[rows], place))
+    rows, place = rows[order], place[order]
+    first = np.ones(len(rows), dtype=bool)
+    first[1:] = place[1:] != place[:-1]
+    row_of[courses[rows[first]], timed[rows[first]]] = rows[first]
+    # Two rows at the very same moment cannot be told apart.
+    after = np.flatnonzero(first[:-1] & ~first[1:]) + 1
+    twins = after[(hours[rows[after]] == hours[rows[after - 1]]) & (scored[rows[after]] == scored[rows[after - 1]])]
+    repeated[courses[rows[twins]], timed[rows[twins]]] = True
+    placed[rows[first]] = True
+    placed[rows[twins]] = True
+    return Placement(row_of, repeated, placed, problems)
+
+
+def _require(visits: Visits, frame: pd.DataFrame) -> None:
+    named = (visits.label, visits.days, visits.hours, visits.date, visits.start)
+    absent = [name for name in named if name and name not in frame.columns]
+    if absent:
+        raise MappingError(
+            f"[course.visits]: the table has no column {', '.join(absent)}. "
+            f"It has: {', '.join(map(str, frame.columns))}."
+        )
+
+
+def _labelled(visits: Visits, frame: pd.DataFrame, points: tuple[str, ...]) -> np.ndarray:
+    """Return the place of each row by its label, -1 where the label is none of the mapping's."""
+    if not visits.label:
+        return np.full(len(frame), -1, dtype=np.int64)
+    places = {label: points.index(point) for label, point in visits.points}
+    codes, labels = pd.factorize(as_text(frame[visits.label]), use_na_sentinel=True)
+    # A label that is a number may be written 4 in one file and 4.0 in another.
+    found = [places.get(label, places.get(_plain(label), -1)) for label in labels]
+    return np.array([*found, -1], dtype=np.int64)[codes]
+
+
+def _plain(label: str) -> str:
+    whole, point, decimals = label.partition(".")
+    return whole if point and decimals.strip("0") == "" else label
+
+
+def _hours(
+    visits: Visits, frame: pd.DataFrame, decimal_commas: frozenset[str], needed: np.ndarray
+) -> tuple[np.ndarray, tuple[tuple[str, Problem], ...]]:
+    problems = []
+    if visits.date:
+        hours = np.zeros(len(frame))
+        for name, sign in ((visits.start, -HOURS_PER_DAY), (visits.date, HOURS_PER_DAY)):
+            days, invalid = as_days(frame[name], visits.date_format)
+            hours += sign * days
+            if (invalid & needed).any():
+                expected = date_expectation(name, visits.date_format)
+                problems.append((name, Problem(invalid & needed, "date", expected)))
+    else:
+        name = visits.days or visits.hours
+        hours, invalid = as_number(frame[name], decimal_comma=name in decimal_commas)
+        if (invalid & needed).any():
+            problems.append((name, Problem(invalid & needed, "number", f"a number in {name}")))
+        if visits.days:
+            hours = hours * HOURS_PER_DAY
+    return np.round(hours, _DECIMALS), tuple(problems)
+
+
+def _timed(hours: np.ndarray, protocol: Protocol, baseline_by_time: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the place of each row by its hour, -1 for none, and its distance from the nominal hour."""
+    place = np.full(len(hours), -1, dtype=np.int64)
+    distance = np.full(len(hours), np.inf)
+    if baseline_by_time:
+        before = hours <= 0
+        place[before], distance[before] = 0, -hours[before]
+    for number, point in enumerate(protocol.time_points, 1):
+        low, high = point.window_hours
+        away = np.abs(hours - point.hours)
+        nearer = (hours >= low) & (hours <= high) & (away < distance) & (place != 0)
+        place[nearer], distance[nearer] = number, away[nearer]
+    return place, distance

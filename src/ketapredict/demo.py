@@ -1,0 +1,54 @@
+"""The demonstration: everything once, on a simulated cohort, in a folder of its own."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ketapredict.cohort.protocols import DEFAULT_PROTOCOL, load_protocol
+from ketapredict.cohort.read import read_cohort
+from ketapredict.score.files import score_file, write_table, write_whole
+from ketapredict.simulate.simple import simulate_cohort
+from ketapredict.training import train
+from ketapredict.validate.tables import as_text, measures_table
+
+SEED = 1
+REPEATS = 2
+
+
+def run_demo(folder: Path, courses: int, say: Callable[[str], None], *, show_progress: bool) -> None:
+    """Simulate, train, track, register, score and explain, and say what to open.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if absent; earlier results in it are replaced.
+    courses : int
+    say : callable
+        Prints a line.
+    show_progress : bool
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    started_in = Path.cwd()
+    os.chdir(folder)  # MLflow's default store then lives in the folder as well
+    try:
+        cohort_file, scored_file, why = Path("cohort.csv"), Path("scored.csv"), Path("why.html")
+        table = simulate_cohort(courses, SEED, load_protocol(DEFAULT_PROTOCOL))
+        write_whole({cohort_file: lambda target: write_table(table, target)})
+        cohort = read_cohort(cohort_file)
+        result = train(cohort, seed=SEED, repeats=REPEATS, output="model", show_progress=show_progress)
+        model = result.model
+        scored = score_file(cohort_file, scored_file, model)
+        course = str(cohort.table["course_id"].iloc[0])
+        told = model.explain(cohort, course)
+        write_whole({why: lambda target: target.write_text(told.to_html(), "utf-8")})
+    finally:
+        os.chdir(started_in)
+    say(told.to_text())
+    say(f"\nOut of fold ({REPEATS} x 5-fold), 95% intervals over patients, SIMULATED courses:")
+    say(as_text(measures_table(result.validations)))
+    say(f"\nscored {scored.scored} of {scored.courses} simulated courses")
+    say("\nOpen:")
+    say(f"  {folder / why}          one patient's explanation ({course})")
+    say(f"  {folder / scored_file}        probability and contributions of every course")
+    say(f"  {folder / 'model' / 'report'}      tables and calibration pictures")
+    say(f"  the runs and the registry: mlflow ui --backend-store-uri sqlite:///{folder / 'mlflow.db'}")

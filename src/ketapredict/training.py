@@ -1,0 +1,180 @@
+"""The whole of `train`: from a cohort to a validated, tracked, registered response model."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.outcomes import Outcome
+from ketapredict.features.design import design_frame
+from ketapredict.model.bundle import MODEL_FILE
+from ketapredict.model.fit import training_data
+from ketapredict.model.landmark_model import LandmarkModel
+from ketapredict.progress import progress_bar
+from ketapredict.response_model import ResponseModel, fit_response_model
+from ketapredict.tracking.runs import LoggedRun, RunRecord, log_run
+from ketapredict.validate.cross_validation import MODEL, N_FOLDS, LandmarkValidation, cross_validate
+from ketapredict.validate.pictures import draw_calibration
+from ketapredict.validate.tables import differences_table, measures_table
+
+REPEATS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What a training run made.
+
+    Attributes
+    ----------
+    model : ResponseModel
+    validations : tuple of LandmarkValidation
+    refused : dict of str to str
+        The reason for each landmark that could not be fitted.
+    folder : Path
+        Holds `model/` (the bundle), `report/` (tables and pictures) and, if rows were rejected, `rejects.csv`.
+    run : LoggedRun
+    """
+
+    model: ResponseModel
+    validations: tuple[LandmarkValidation, ...]
+    refused: dict[str, str]
+    folder: Path
+    run: LoggedRun
+
+
+def train(
+    cohort: Cohort,
+    *,
+    outcome: Outcome = "response",
+    seed: int = 0,
+    all_arms: bool = False,
+    repeats: int = REPEATS,
+    output: str | Path | None = None,
+    show_progress: bool = False,
+) -> TrainingResult:
+    """Cross-validate, fit, explain, write, log and register a response model.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    outcome : {"response", "remission"}
+    seed : int
+        Not negative. The same cohort and seed give the same bundle, byte for byte.
+    all_arms : bool
+        Whether control courses are trained on as well; the arm then is a feature.
+    repeats : int
+        Repeats of the 5-fold cross-validation, at least 1.
+    output : path or None
+        Folder for the results; by default one named after protocol and outcome, in the current folder.
+    show_progress : bool
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    TrainingError
+        If no landmark has enough courses.
+    FileError
+        If the folder cannot be written.
+    """
+    model, refused = fit_response_model(cohort, outcome=outcome, seed=seed, all_arms=all_arms)
+    folder = Path(output) if output is not None else Path(model.bundle.name)
+    model.save(folder / "model")
+    courses = cohort if all_arms else cohort.subset(cohort.active)
+    validations = []
+    total = len(model.landmarks) * N_FOLDS * repeats
+    with progress_bar("cross-validation", total, shown=show_progress) as progress:
+        for position, landmark in enumerate(model.landmarks):
+            data = training_data(courses, landmark, outcome, with_arm=all_arms)
+            rng = np.random.default_rng([seed, position, 1])
+            validations.append(cross_validate(data, landmark, repeats, rng, progress))
+    _write_report(folder, model, tuple(validations), courses)
+    if len(cohort.rejects):
+        cohort.rejects.to_csv(folder / "rejects.csv", index=False)
+    parameters: dict[str, str | int | float] = {
+        "protocol": cohort.protocol.name,
+        "outcome": outcome,
+        "seed": seed,
+        "arms": "all" if all_arms else "active",
+        "repeats": repeats,
+        "landmarks": ", ".join(model.landmarks),
+        "accepted_courses": len(cohort),
+        "rejected_courses": cohort.counts.rejected,
+    }
+    record = RunRecord(parameters, _metrics(validations), {"data_sha256": cohort.sha256}, folder / "report")
+    run = log_run(model, record)
+    return TrainingResult(model, tuple(validations), refused, folder, run)
+
+
+def concept_importance(model: LandmarkModel, cohort: Cohort, outcome: Outcome) -> pd.DataFrame:
+    """Return the mean absolute contribution of each concept over the courses of a landmark.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `landmark, concept, mean_absolute_log_odds`, largest first.
+    """
+    from ketapredict.explain.contributions import contributions
+
+    with_score = np.ones(len(cohort), dtype=bool)
+    if model.landmark != "pre":
+        with_score = cohort.table[f"score_{model.landmark}"].notna().to_numpy()
+    courses = cohort.subset(with_score)
+    found = contributions(model, design_frame(courses, model.features, outcome))
+    sizes = np.abs(found.by_concept).mean(axis=0)
+    table = pd.DataFrame({"landmark": model.landmark, "concept": found.concepts, "mean_absolute_log_odds": sizes})
+    return table.sort_values("mean_absolute_log_odds", ascending=False, kind="stable", ignore_index=True)
+
+
+def _write_report(
+    folder: Path, model: ResponseModel, validations: tuple[LandmarkValidation, ...], cohort: Cohort
+) -> None:
+    report = folder / "report"
+    report.mkdir(parents=True, exist_ok=True)
+    measures_table(validations).to_csv(report / "measures.csv", index=False)
+    differences_table(validations).to_csv(report / "differences.csv", index=False)
+    bundle = model.bundle
+    importance = [concept_importance(landmark, cohort, bundle.outcome) for landmark in bundle.landmarks]
+    pd.concat(importance).to_csv(report / "concepts.csv", index=False)
+    coefficients = [
+        {"landmark": landmark.landmark, "column": column.name, "concept": column.concept}
+        | {"mean": column.mean, "coefficient": coefficient}
+        for landmark in bundle.landmarks
+        for column, coefficient in zip(landmark.columns, landmark.coefficients, strict=True)
+    ]
+    pd.DataFrame(coefficients).to_csv(report / "coefficients.csv", index=False)
+    for validation in validations:
+        draw_calibration(validation, bundle.statement, report / f"calibration-{validation.landmark}.svg")
+    facts = {
+        "statement": bundle.statement,
+        "name": bundle.name,
+        "model_sha256": model.sha256,
+        "bundle": f"../model/{MODEL_FILE}",
+        "provenance": bundle.provenance,
+        "cross_validation": {
+            v.landmark: {"folds": v.n_folds, "repeats": v.n_repeats, "members_used": v.members_used}
+            for v in validations
+        },
+        "counts": asdict(cohort.counts),
+    }
+    (report / "training.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+
+
+def _metrics(validations: list[LandmarkValidation]) -> dict[str, float]:
+    metrics = {}
+    for validation in validations:
+        for name, interval in validation.measures[MODEL].items():
+            metrics[f"{validation.landmark}/{name}"] = interval.estimate
+            metrics[f"{validation.landmark}/{name}_low"] = interval.low
+            metrics[f"{validation.landmark}/{name}_high"] = interval.high
+        for comparator, differences in validation.differences.items():
+            key = comparator.replace(" ", "_").replace("%", "_percent")
+            metrics[f"{validation.landmark}/log_loss_minus_{key}"] = differences["log_loss"].estimate
+        metrics[f"{validation.landmark}/courses"] = float(validation.courses)
+        metrics[f"{validation.landmark}/events"] = float(validation.events)
+    return metrics

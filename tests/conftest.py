@@ -1,0 +1,69 @@
+"""Fixtures for all tests."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.protocols import BUILT_IN, Protocol, TimePoint
+from ketapredict.cohort.read import read_cohort
+from ketapredict.response_model import ResponseModel, fit_response_model
+from ketapredict.simulate.simple import simulate_cohort
+
+# Two landmarks and few time points: quick to fit.
+SHORT_PROTOCOL = Protocol(
+    "short",
+    (
+        TimePoint("24h", 24.0, (18.0, 36.0)),
+        TimePoint("72h", 72.0, (48.0, 96.0)),
+        TimePoint("7d", 168.0, (120.0, 216.0)),
+    ),
+    ("24h", "72h"),
+    "7d",
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """Folder of published patient-level data; CI always has it."""
+    folder = Path(os.environ.get("KETAPREDICT_REALDATA", ROOT.parent / "shared" / "realdata"))
+    if not folder.is_dir():
+        reason = f"no real data at {folder}; set KETAPREDICT_REALDATA to the folder that holds it"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mappings() -> Path:
+    """Folder of the project's own mappings and protocols."""
+    return ROOT / "data" / "mappings"
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Cohort]:
+    """Make simulated cohorts the way a user would: by way of a file."""
+
+    def make(courses: int, seed: int = 1, protocol: Protocol = BUILT_IN["induction-course"], **options: str) -> Cohort:
+        path = tmp_path_factory.mktemp("simulated") / "cohort.csv"
+        simulate_cohort(courses, seed, protocol, **options).to_csv(path, index=False, float_format="%g")
+        return read_cohort(path, protocol=protocol)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def short_cohort(simulated: Callable[..., Cohort]) -> Cohort:
+    """150 simulated courses under the short protocol."""
+    return simulated(150, protocol=SHORT_PROTOCOL)
+
+
+@pytest.fixture(scope="session")
+def short_model(short_cohort: Cohort) -> ResponseModel:
+    """A model fitted to them."""
+    return fit_response_model(short_cohort, seed=3)[0]
