@@ -117,6 +117,9 @@ def parse_derivation(value: Any, place: str) -> Derivation:
             check_arithmetic(expression)
         except MappingError as error:
             raise MappingError(f"{place}: {error}") from None
+    date_format = None
+    if "date_format" in value:
+        date_format = checked_date_format(_string(value, "date_format", place), place)
     divide = _number(value, "divide", 1.0, place)
     if divide == 0:
         raise MappingError(f"{place}: expected divide other than 0.")
@@ -129,9 +132,7 @@ def parse_derivation(value: Any, place: str) -> Derivation:
         levels=_levels(value.get("levels", {}), place),
         times=_number(value, "times", 1.0, place) / divide,
         plus=_number(value, "plus", 0.0, place),
-        date_format=checked_date_format(_string(value, "date_format", place), place)
-        if "date_format" in value
-        else None,
+        date_format=date_format,
         visit=_string(value, "visit", place) if "visit" in value else "",
     )
 

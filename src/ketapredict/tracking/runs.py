@@ -3,7 +3,6 @@
 import math
 import os
 import tempfile
-import warnings
 from dataclasses import dataclass
 from importlib import metadata
 from itertools import batched
@@ -168,9 +167,7 @@ def _log_model(model: ResponseModel) -> "ModelInfo":
 
     example = invented_example(model.bundle)
     signature = model_signature(model.bundle, score_rows(model, example))
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # What MLflow's own imports are about to deprecate concerns nobody who trains a model.
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
         bundle_folder = Path(folder) / BUNDLE_ARTIFACT
         model.save(bundle_folder)
         info: ModelInfo = mlflow.pyfunc.log_model(

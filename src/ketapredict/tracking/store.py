@@ -6,11 +6,12 @@ MLflow is imported when a store is opened, not before: it takes seconds.
 import logging
 import os
 import sqlite3
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ketapredict.errors import KetapredictError, ModelError, TrackingError
 
@@ -83,27 +84,32 @@ def open_store(*, create: bool = True) -> Iterator[Store]:
     store = _store(before)
     _refuse_unusable_database(store, create=create)
     prepare_mlflow()
-    import mlflow
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
     levels = {name: logging.getLogger(name).level for name in _TALKATIVE}
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    mlflow.set_tracking_uri(store.tracking_uri)
-    try:
-        yield store
-    except KetapredictError:
-        raise
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise TrackingError(
-            f"Expected to use the MLflow store {store.shown_uri}; found: {_reason(error)}. Check that it can be "
-            f"reached and written, or name another in {URI_VARIABLE}."
-        ) from error
-    finally:
-        mlflow.set_tracking_uri(before)
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+    with warnings.catch_warnings():
+        # MLflow's own imports warn; whoever trains a model can do nothing about it.
+        warnings.simplefilter("ignore")
+        import mlflow
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        mlflow.set_tracking_uri(store.tracking_uri)
+        try:
+            yield store
+        except KetapredictError:
+            raise
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise TrackingError(
+                f"Expected to use the MLflow store {store.shown_uri}; found: {_reason(error)}. Check that it can be "
+                f"reached and written, or name another in {URI_VARIABLE}."
+            ) from error
+        finally:
+            mlflow.set_tracking_uri(None)
+            if before is not None:
+                os.environ[URI_VARIABLE] = before
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
 
 
 def prepare_mlflow() -> None:
@@ -117,17 +123,23 @@ def _store(uri: str | None) -> Store:
     if uri and (not uri.startswith(_SQLITE) or "?" in uri):
         return Store(uri, None)
     # Absolute, because MLflow keeps open stores by their address, whatever the current folder is by then.
-    database = Path(uri.removeprefix(_SQLITE) if uri else DATABASE).absolute()
+    database = _database_path(uri) if uri else Path(DATABASE).absolute()
     # An artifact folder beside the database, so that both move and are deleted together.
     folder = database.parent if uri else Path.cwd()
-    return Store(f"{_SQLITE}{database}", (folder / ARTIFACTS).as_uri())
+    # SQLAlchemy decodes the path; a blank needs no code, and with one MLflow makes a folder called %20.
+    path = str(database).replace("%", "%25").replace("?", "%3F")
+    return Store(f"{_SQLITE}{path}", (folder / ARTIFACTS).as_uri())
+
+
+def _database_path(uri: str) -> Path:
+    return Path(unquote(uri.removeprefix(_SQLITE))).absolute()
 
 
 def _refuse_unusable_database(store: Store, *, create: bool) -> None:
     """Raise where SQLite cannot be written: MLflow itself would try for minutes, with a stack of messages."""
     if not store.tracking_uri.startswith(_SQLITE):
         return
-    path = Path(store.tracking_uri.removeprefix(_SQLITE))
+    path = _database_path(store.tracking_uri)
     if not create and not path.exists():
         raise ModelError(
             f"Expected an MLflow store; found no {path}. Train a model first, work in the folder that holds "
