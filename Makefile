@@ -41,6 +41,12 @@ lint: .lint/.ready
 types: env .lint/.ready
 	.lint/bin/mypy --python-executable $(BIN)/python
 
+# What a person opens in data/ and the project makes; tests compare.
+.PHONY: data
+data: env
+	$(BIN)/python -m ketapredict.cohort.dictionary data/
+	$(BIN)/ketapredict simulate --courses 400 --seed 1 --output data/sample-cohort.csv
+
 bench: env
 	$(BIN)/python benchmarks/real_trials.py
 

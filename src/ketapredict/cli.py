@@ -282,6 +282,45 @@ def explain(
     _tell(str(output))
 
 
+@app.command(epilog="Example: ketapredict report --model my-model/model --output model.md")
+def report(
+    output: Annotated[Path, typer.Option("--output", help="Markdown file.")],
+    model: ModelOption = None,
+    protocol: ProtocolOption = DEFAULT_PROTOCOL,
+    outcome: OutcomeOption = OutcomeChoice.RESPONSE,
+) -> None:
+    """Write what a model is: sizes, members, every coefficient, provenance."""
+    from ketapredict.report.model_facts import model_facts
+    from ketapredict.score.files import write_whole
+
+    loaded = _model(model, protocol, outcome)
+    write_whole({output: lambda target: target.write_text(model_facts(loaded), "utf-8")})
+    _tell(loaded.bundle.statement)
+    _tell(str(output))
+
+
+@app.command(epilog="Example: ketapredict fetch nimh-ds005917 --to nimh")
+def fetch(
+    data_set: Annotated[str, typer.Argument(metavar="DATASET", help="nimh-ds005917: the NIMH ketamine crossover.")],
+    to: Annotated[Path | None, typer.Option("--to", help="Folder; default: the data set's name.")] = None,
+) -> None:
+    """Download public patient data, verified, with the mapping and the protocol to read them."""
+    import shlex
+
+    from ketapredict.public_data import fetch_data_set
+
+    found = fetch_data_set(data_set, to, say=_tell)
+    folder = shlex.quote(str(found.folder))
+    mapping, protocol = (
+        shlex.quote(str(found.folder / name)) for name in (found.data_set.mappings[0], found.data_set.protocol)
+    )
+    _print(f"{found.data_set.title}, version {found.data_set.version}, in {found.folder}")
+    _print(f"Licence   {found.data_set.licence}")
+    _print(f"Citation  {found.data_set.citation}")
+    _print(f"\nketapredict check {folder} --mapping {mapping} --protocol {protocol}")
+    _print(f"ketapredict score {folder} --mapping {mapping} --model MODEL --output scored.csv")
+
+
 @app.command(epilog="Example: ketapredict demo --folder ketapredict-demo")
 def demo(
     folder: Annotated[Path, typer.Option("--folder", help="Where everything is put.")] = Path("ketapredict-demo"),

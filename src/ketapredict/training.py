@@ -14,6 +14,7 @@ from ketapredict.model.bundle import MODEL_FILE
 from ketapredict.model.fit import training_data
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.progress import progress_bar
+from ketapredict.report.model_facts import model_facts
 from ketapredict.response_model import ResponseModel, fit_response_model
 from ketapredict.tracking.runs import LoggedRun, RunRecord, log_run
 from ketapredict.validate.cross_validation import MODEL, N_FOLDS, LandmarkValidation, cross_validate
@@ -148,6 +149,7 @@ def _write_report(
         for column, coefficient in zip(landmark.columns, landmark.coefficients, strict=True)
     ]
     pd.DataFrame(coefficients).to_csv(report / "coefficients.csv", index=False)
+    (report / "model.md").write_text(model_facts(model), "utf-8")
     for validation in validations:
         draw_calibration(validation, bundle.statement, report / f"calibration-{validation.landmark}.svg")
     facts = {

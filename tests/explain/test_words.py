@@ -1,5 +1,6 @@
 import json
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -37,7 +38,7 @@ def test_steps_start_at_the_base_end_at_the_estimate_and_fall_in_size():
     assert [step[0] for step in steps] == ["b", "c", "a"]
     assert steps[0][2] == pytest.approx(0.41)
     assert logit(steps[-1][3]) == pytest.approx(logit(0.41) - 0.3)
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         assert before[3] == after[2]
 
 

@@ -2,7 +2,7 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.linear_model import Ridge
 
-from ketapredict.model.end_score import LOGISTIC_SD, EndScoreRegression, ridge_with_signs
+from ketapredict.model.end_score import LOGISTIC_SD, EndScoreRegression, ridge_with_signs, shift_to_rate
 
 
 def table(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -41,5 +41,15 @@ def test_log_odds_are_the_distance_to_the_threshold_in_units_of_the_logistic_sca
     np.testing.assert_allclose(
         model.decision_function(np.column_stack([X, threshold])), (threshold - predicted) / (0.9 / LOGISTIC_SD)
     )
+    shifted = EndScoreRegression(0.1, residual_sd=0.9, shift=0.7).fit(np.column_stack([X, threshold]), y)
+    moved = shifted.decision_function(np.column_stack([X, threshold]))
+    np.testing.assert_allclose(moved - model.decision_function(np.column_stack([X, threshold])), 0.7)
     draws = np.random.default_rng(0).logistic(scale=0.9 / LOGISTIC_SD, size=200_000)
     assert abs(draws.std() - 0.9) < 0.01
+
+
+def test_the_shift_brings_the_mean_probability_to_the_rate():
+    rng = np.random.default_rng(0)
+    log_odds, labels = rng.normal(-4, 3, 60), np.r_[np.ones(40), np.zeros(20)]
+    shift = shift_to_rate(log_odds, labels)
+    np.testing.assert_allclose((1 / (1 + np.exp(-log_odds - shift))).mean(), 2 / 3)

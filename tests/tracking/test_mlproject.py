@@ -1,6 +1,5 @@
 """`mlflow run`, from a folder with a blank in its name."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -42,12 +41,14 @@ def test_train_score_and_report_run_as_a_project(tmp_path: Path, monkeypatch: py
     location = "model=models:/one-landmark-response/1"
     _project("score", location, "output=my scores.csv")
     assert len(pd.read_csv("my scores.csv")) + len(pd.read_csv("my scores.csv.rejects.csv")) == 120
-    _project("report", location, "output=my report.json")
-    assert json.loads(Path("my report.json").read_text())["statement"].startswith("SIMULATED")
+    _project("report", location, "output=my report.md", cohort=False)
+    assert Path("my report.md").read_text().startswith("**SIMULATED")
+    _project("evaluate", location)
 
 
-def _project(entry_point: str, *parameters: str) -> None:
-    given = [word for parameter in ("cohort=my cohort.csv", *parameters) for word in ("-P", parameter)]
+def _project(entry_point: str, *parameters: str, cohort: bool = True) -> None:
+    named = ("cohort=my cohort.csv",) if cohort else ()
+    given = [word for parameter in (*named, *parameters) for word in ("-P", parameter)]
     _run("mlflow", "run", ".", "-e", entry_point, "--env-manager=local", *given)
 
 

@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from ketapredict.cohort.cells import MISSING_MARKERS
 from ketapredict.cohort.cohort import Cohort, Counts, Source
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.mapping import Mapping
@@ -67,6 +69,34 @@ def read_cohort(
             f"{path.name}: no row became a course; {raw.filtered} rows were left out by the mapping's conditions "
             f"(where), {raw.unmatched} found no partner, course or time point. Check the mapping."
         )
+    return _validated(raw, protocol, extras, show_values=show_values)
+
+
+def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Column, ...] = ()) -> Cohort:
+    """Validate a table in the form of the cohort table, by the rules of every other way in.
+
+    Rows are numbered from 1. Text that marks a missing cell in a file marks one here.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    protocol : Protocol
+    extras : tuple of Column
+
+    Raises
+    ------
+    CohortError
+        If columns are unknown, or required ones absent.
+    """
+    refuse_unknown_columns([str(name) for name in frame.columns], declared_columns(protocol, extras), "The table")
+    cells = frame.reset_index(drop=True)
+    texts = cells.select_dtypes(["object", "str"]).columns
+    cells[texts] = cells[texts].mask(cells[texts].isin(MISSING_MARKERS))
+    raw = RawCourses(cells, np.arange(1, len(frame) + 1), RejectLog(), used=len(frame))
+    return _validated(raw, protocol, extras)
+
+
+def _validated(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...], *, show_values: bool = False) -> Cohort:
     table, notices = validate(raw, protocol, extras)
     broken = raw.log.broken(len(raw.rows))
     source_rows = raw.used + raw.filtered + raw.unmatched

@@ -102,8 +102,10 @@ def sentences(
         told.append(f"{found[0].upper()}{found[1:]} {verb} from {percent(before)} to {percent(after)}.")
     if not told:
         told.append("Nothing that is known of this course moves the estimate by a whole percentage point.")
-    elif rest := sum(abs(step[1]) < SMALLEST_TOLD for step in steps):
-        told.append(f"The other {rest} concept{'s' if rest > 1 else ''} hardly move{'s' * (rest == 1)} it.")
+    elif rest := [step for step in steps if abs(step[1]) < SMALLEST_TOLD]:
+        ends = percent(rest[0][2]), percent(rest[-1][3])
+        moved = f"from {ends[0]} to {ends[1]}" if ends[0] != ends[1] else "by less than a percentage point"
+        told.append(f"What else is known ({', '.join(concept_label(step[0]) for step in rest)}) moves it {moved}.")
     return told
 
 
@@ -133,6 +135,8 @@ def _finding(
             known.append(_value_words(column, course[column.name]))
     if not known:
         return f"that {', '.join(unknown) or concept_label(concept)} is not known"
+    if len(known) == 1 and known[0].startswith(concept_label(concept)):
+        return known[0]
     return f"{concept_label(concept)} ({', '.join(known)})"
 
 

@@ -2,13 +2,15 @@
 
 The yes/no outcome throws away how far a patient got. With the end score predicted as m and errors that
 follow a logistic distribution of scale s, P(end score <= threshold) = expit((threshold - m) / s): linear
-in the features, like the other members.
+in the features, like the other members. End scores of responders and non-responders make two heaps rather
+than one, so a shift brings the mean of the out-of-fold probabilities to the observed rate.
 """
 
 from typing import Self
 
 import numpy as np
-from scipy.optimize import lsq_linear
+from scipy.optimize import brentq, lsq_linear
+from scipy.special import expit, logit
 from sklearn.base import BaseEstimator
 
 # Standard deviation of the standard logistic distribution.
@@ -26,14 +28,23 @@ class EndScoreRegression(BaseEstimator):  # type: ignore[misc]
         Ridge penalty: minimises mean squared error + penalty * |b|_2^2; the intercept is free.
     residual_sd : float
         Standard deviation of out-of-fold residuals, on the scale of the end score.
+    shift : float
+        Added to the log-odds.
     signs : tuple of int or None
         Sign of the effect on the *log-odds* for each column but the last: a positive sign keeps the
         coefficient for the end score at or under zero.
     """
 
-    def __init__(self, penalty: float = 0.1, residual_sd: float = 0.1, signs: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self,
+        penalty: float = 0.1,
+        residual_sd: float = 0.1,
+        shift: float = 0.0,
+        signs: tuple[int, ...] | None = None,
+    ) -> None:
         self.penalty = penalty
         self.residual_sd = residual_sd
+        self.shift = shift
         self.signs = signs
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
@@ -48,7 +59,15 @@ class EndScoreRegression(BaseEstimator):  # type: ignore[misc]
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Return log-odds (n,)."""
-        return (X[:, -1] - self.predict(X)) / self.logistic_scale_
+        return (X[:, -1] - self.predict(X)) / self.logistic_scale_ + self.shift
+
+
+def shift_to_rate(log_odds: np.ndarray, labels: np.ndarray) -> float:
+    """Return what must be added to log-odds (n,) for their mean probability to be the rate of the labels (n,)."""
+    rate = labels.mean()
+    # Beyond these ends every probability is on one side of the rate.
+    low, high = logit(rate) - log_odds.max() - 1.0, logit(rate) - log_odds.min() + 1.0
+    return float(brentq(lambda shift: expit(log_odds + shift).mean() - rate, low, high))
 
 
 def ridge_with_signs(

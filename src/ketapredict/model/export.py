@@ -98,7 +98,7 @@ def _linear_terms(
         mean = float(data.frame[THRESHOLD].mean())
         column = DesignColumn(THRESHOLD, THRESHOLD, threshold.concept, "value", fill=mean, mean=mean)
         terms.append(_Term(column, 1.0, 1.0 / model.logistic_scale_))
-    total = multiplier * intercept
+    total = multiplier * intercept + (model.shift if isinstance(model, EndScoreRegression) else 0.0)
     for (column, scale), coefficient in zip(columns, coefficients, strict=True):
         per_unit = multiplier * float(coefficient) / scale
         total -= per_unit * column.mean

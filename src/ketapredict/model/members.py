@@ -16,7 +16,7 @@ from ketapredict.features.design import THRESHOLD, Feature
 from ketapredict.features.plan import DesignPlan
 from ketapredict.features.preparation import SPLINE_DEGREE
 from ketapredict.model.elastic_net import SignedElasticNet, elastic_net_path
-from ketapredict.model.end_score import LOGISTIC_SD, EndScoreRegression, ridge_with_signs
+from ketapredict.model.end_score import LOGISTIC_SD, EndScoreRegression, ridge_with_signs, shift_to_rate
 from ketapredict.model.folds import Fold
 from ketapredict.model.trees import MOST_TREES, TREE_COUNTS, tree_pipeline
 
@@ -113,10 +113,11 @@ def fit_end_score(data: TrainingData, plan: DesignPlan, folds: Sequence[Fold]) -
     best = int(np.argmin(errors))
     residual_sd = float(np.sqrt(errors[best]))
     out_of_fold = (data.frame[THRESHOLD].to_numpy() - predicted[best]) / (residual_sd / LOGISTIC_SD)
-    model = EndScoreRegression(float(PENALTIES[best]), residual_sd, signs)
+    shift = shift_to_rate(out_of_fold, data.labels)
+    model = EndScoreRegression(float(PENALTIES[best]), residual_sd, shift, signs)
     pipeline = Pipeline([("columns", columns), ("model", model)]).fit(frame, data.end_scores)
-    settings = {"penalty": float(PENALTIES[best]), "residual_sd": residual_sd}
-    return FittedMember("end score", pipeline, out_of_fold, settings)
+    settings = {"penalty": float(PENALTIES[best]), "residual_sd": residual_sd, "shift": shift}
+    return FittedMember("end score", pipeline, out_of_fold + shift, settings)
 
 
 def fit_trees(data: TrainingData, plan: DesignPlan, folds: Sequence[Fold], seed: int) -> FittedMember:

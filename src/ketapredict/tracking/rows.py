@@ -1,15 +1,8 @@
 """A table in memory in, one scored row for each of its rows out: what a served model does."""
 
-import numpy as np
 import pandas as pd
 
-from ketapredict.cohort.cells import MISSING_MARKERS
-from ketapredict.cohort.cohort import Cohort, Counts
-from ketapredict.cohort.columns import Column, declared_columns
-from ketapredict.cohort.protocols import Protocol
-from ketapredict.cohort.rejects import RejectLog
-from ketapredict.cohort.reshape import RawCourses
-from ketapredict.cohort.validation import refuse_unknown_columns, validate
+from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.response_model import ResponseModel
 
 CONSTANT_COLUMNS = ("outcome", "trained_on", "model_name", "model_version")
@@ -60,36 +53,6 @@ def score_rows(model: ResponseModel, frame: pd.DataFrame, landmark: str | None =
     in_scope = table["in_scope"].astype(object)
     table["in_scope"] = in_scope.where(in_scope.notna(), None)
     return table.rename_axis(index=None)
-
-
-def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Column, ...] = ()) -> Cohort:
-    """Validate a table in the form of the cohort table, by the rules of every other way in.
-
-    Rows are numbered from 1. Text that marks a missing cell in a file marks one here.
-
-    Raises
-    ------
-    CohortError
-        If columns are unknown, or required ones absent.
-    """
-    refuse_unknown_columns([str(name) for name in frame.columns], declared_columns(protocol, extras), "The table")
-    n_rows = len(frame)
-    cells = frame.reset_index(drop=True)
-    texts = cells.select_dtypes(["object", "str"]).columns
-    cells[texts] = cells[texts].mask(cells[texts].isin(MISSING_MARKERS))
-    raw = RawCourses(cells, np.arange(1, n_rows + 1), RejectLog(), used=n_rows)
-    table, notices = validate(raw, protocol, extras)
-    broken = raw.log.broken(n_rows)
-    counts = Counts(n_rows, n_rows, 0, 0, n_rows, int((~broken).sum()), int(broken.sum()))
-    return Cohort(
-        table[~broken].reset_index(drop=True),
-        raw.rows[~broken],
-        protocol,
-        extras,
-        raw.log.frame(table["course_id"]),
-        counts,
-        tuple(notices),
-    )
 
 
 def _constants(model: ResponseModel) -> dict[str, str]:

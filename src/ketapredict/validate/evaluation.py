@@ -12,6 +12,7 @@ from ketapredict.errors import CohortError, ProtocolError
 from ketapredict.response_model import ResponseModel
 from ketapredict.validate.intervals import Interval, bootstrap_interval
 from ketapredict.validate.small_samples import auc_interval, ratio_interval
+from ketapredict.validate.tables import OBSERVED_OVER_EXPECTED
 
 # Percentile intervals of an AUC need events to resample; under this the score interval takes over.
 FEWEST_EVENTS_FOR_BOOTSTRAP = 10
@@ -78,7 +79,7 @@ def evaluate(model: ResponseModel, cohort: Cohort, *, seed: int = 0) -> Evaluati
         }
         for name, p in predictors.items():
             for measure, interval in _measures(y, p, patients, seed).items():
-                if name != "model" and measure not in ("log_loss", "brier", "observed_over_expected"):
+                if name != "model" and measure not in ("log_loss", "brier", OBSERVED_OVER_EXPECTED):
                     continue
                 if np.isnan(interval.estimate):
                     notes.append(f"{landmark}: {measure} not given, {int(y.sum())} events of {len(y)} are too few")
@@ -118,4 +119,4 @@ def _measures(y: np.ndarray, p: np.ndarray, patients: np.ndarray, seed: int) -> 
         found["auc"] = Interval(found["auc"].estimate, low, high, 0, 0)
     ratio = float(y.sum() / p.sum())
     low, high = ratio_interval(int(y.sum()), len(y), float(p.sum()))
-    return found | {"observed_over_expected": Interval(ratio, low, high, 0, 0)}
+    return found | {OBSERVED_OVER_EXPECTED: Interval(ratio, low, high, 0, 0)}

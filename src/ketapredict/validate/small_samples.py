@@ -29,8 +29,9 @@ def auc_interval(auc: float, events: int, others: int) -> tuple[float, float]:
         spread = t * (1 - t) * (1 + size * ((1 - t) / (2 - t) + t / (1 + t))) / (events * others)
         return float((auc - t) ** 2 - Z**2 * spread)
 
-    low = 0.0 if auc <= 0 else float(brentq(excess, 0.0, auc))
-    high = 1.0 if auc >= 1 else float(brentq(excess, auc, 1.0))
+    # At an AUC of 0 or 1 the estimate itself solves the equation: the other solution is wanted.
+    low = 0.0 if auc <= 0 else float(brentq(excess, 0.0, min(auc, 1.0 - 1e-12)))
+    high = 1.0 if auc >= 1 else float(brentq(excess, max(auc, 1e-12), 1.0))
     return low, high
 
 

@@ -8,6 +8,8 @@ import pandas as pd
 from ketapredict.validate.cross_validation import MODEL, PREVALENCE, LandmarkValidation
 from ketapredict.validate.measures import MEASURES
 
+OBSERVED_OVER_EXPECTED = "observed_over_expected"
+
 
 def measures_table(validations: Iterable[LandmarkValidation]) -> pd.DataFrame:
     """Return one row per landmark, predictor and measure, with 95% intervals.
@@ -56,9 +58,10 @@ def as_text(table: pd.DataFrame) -> str:
     wide = shown.pivot_table(
         index=["landmark", "predictor"], columns="measure", values="text", aggfunc="first", sort=False
     )
-    wide = wide[[name for name in MEASURES if name in wide]].fillna("").reset_index()
+    order = [*MEASURES, OBSERVED_OVER_EXPECTED]
+    wide = wide[[name for name in order if name in wide]].fillna("").reset_index()
     wide["landmark"] = wide["landmark"].where(~wide["landmark"].duplicated(), "")
-    labels = {name: MEASURES[name].label for name in MEASURES}
+    labels = {name: MEASURES[name].label for name in MEASURES} | {OBSERVED_OVER_EXPECTED: "observed / expected"}
     return str(wide.rename(columns=labels).rename_axis(columns=None).to_string(index=False))
 
 

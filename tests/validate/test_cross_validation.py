@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from ketapredict.model.fit import refuse_too_few, training_data
+from ketapredict.response_model import fit_response_model
+from ketapredict.validate import cross_validation as module
+from ketapredict.validate.cross_validation import MODEL, PREVALENCE, RULE, cross_validate
+from ketapredict.validate.pictures import calibration_groups
+from ketapredict.validate.tables import as_text, differences_table, measures_table
+
+
+@pytest.fixture(scope="module")
+def data(short_cohort):
+    return training_data(short_cohort, "72h", "response")
+
+
+@pytest.fixture(scope="module")
+def validation(data):
+    return cross_validate(data, "72h", 1, np.random.default_rng(0))
+
+
+def test_the_result_does_not_depend_on_the_number_of_workers(data, validation, monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
+    alone = cross_validate(data, "72h", 1, np.random.default_rng(0))
+    np.testing.assert_array_equal(alone.predictions[MODEL], validation.predictions[MODEL])
+    assert alone.measures == validation.measures
+
+
+def test_no_course_is_predicted_by_a_fit_that_saw_it(data, monkeypatch):
+    seen: list[tuple[set[int], set[int]]] = []
+
+    def recording(data_, train, test, seed):
+        seen.append((set(data.patients[train]), set(data.patients[test])))
+        return np.zeros(len(test)), {"elastic net": 1.0}
+
+    monkeypatch.setattr(module, "_fit_fold", recording)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
+    cross_validate(data, "72h", 2, np.random.default_rng(0))
+    assert len(seen) == 10
+    for train, test in seen:
+        assert not train & test
+
+
+def test_a_model_of_noise_is_no_better_than_the_prevalence(data):
+    shuffled = type(data)(
+        data.frame,
+        data.features,
+        np.random.default_rng(1).permutation(data.labels),
+        np.random.default_rng(1).permutation(data.end_scores),
+        data.patients,
+    )
+    found = cross_validate(shuffled, "72h", 1, np.random.default_rng(0))
+    assert found.measures[MODEL]["auc"].low < 0.5
+    assert found.differences[PREVALENCE]["log_loss"].high > 0
+
+
+def test_tables_hold_the_model_and_every_comparator(validation):
+    table = measures_table([validation])
+    assert set(table["predictor"]) == {MODEL, PREVALENCE, "baseline only", RULE}
+    assert (table["low"] <= table["high"]).all()
+    assert set(differences_table([validation])["comparator"]) == {PREVALENCE, "baseline only", RULE}
+    assert "calibration" in as_text(table)
+
+
+def test_calibration_groups_hold_every_course_once(validation):
+    groups = calibration_groups(validation.labels, validation.predictions[MODEL])
+    assert sum(group[-1] for group in groups) == validation.courses
+    observed = sum(group[1] * group[-1] for group in groups)
+    assert observed == pytest.approx(validation.events)
+
+
+def test_a_landmark_with_too_few_events_is_refused_and_the_others_go_on(short_cohort):
+    table = short_cohort.table.copy()
+    keep = table.index[table["score_72h"].notna() & table["score_7d"].notna()][:15]
+    table.loc[~table.index.isin(keep), "score_72h"] = np.nan
+    from dataclasses import replace
+
+    from ketapredict.errors import TrainingError
+
+    few = replace(short_cohort, table=table)
+    model, refused = fit_response_model(few)
+    assert model.landmarks == ("24h",)
+    assert "Landmark 72h: expected at least 10" in refused["72h"]
+    with pytest.raises(TrainingError, match="found"):
+        refuse_too_few(training_data(few, "72h", "response"), "72h", "response")
+    with pytest.raises(TrainingError, match="No landmark can be fitted"):
+        fit_response_model(short_cohort.subset(np.arange(len(short_cohort)) < 20))
