@@ -5,7 +5,7 @@ UV_READY := $(filter .uv/bin/uv,$(UV))
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: env demo test test-fast lint types bench lock clean
+.PHONY: env docs demo test test-fast lint types bench lock clean
 env: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml .python-version | $(UV_READY)
@@ -34,9 +34,12 @@ test: env
 test-fast: env
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
+docs: env
+	$(BIN)/python docs/examples.py
+
 lint: .lint/.ready
-	.lint/bin/ruff check src tests benchmarks
-	.lint/bin/ruff format --check src tests benchmarks
+	.lint/bin/ruff check src tests benchmarks docs
+	.lint/bin/ruff format --check src tests benchmarks docs
 
 types: env .lint/.ready
 	.lint/bin/mypy --python-executable $(BIN)/python

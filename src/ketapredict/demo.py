@@ -40,7 +40,13 @@ def run_demo(folder: Path, courses: int, say: Callable[[str], None], *, show_pro
         scored = score_file(cohort_file, scored_file, model)
         course = str(cohort.table["course_id"].iloc[0])
         told = model.explain(cohort, course)
-        write_whole({why: lambda target: target.write_text(told.to_html(), "utf-8")})
+        write_whole(
+            {
+                why: lambda target: target.write_text(told.to_html(), "utf-8"),
+                why.with_suffix(".svg"): lambda target: target.write_text(told.to_svg(), "utf-8"),
+                why.with_suffix(".txt"): lambda target: target.write_text(told.to_text(), "utf-8"),
+            }
+        )
     finally:
         os.chdir(started_in)
     say(told.to_text())
