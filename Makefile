@@ -13,7 +13,7 @@ env: .venv/.ready
 	$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements.lock
 	$(UV) pip install -q --python $(BIN)/python --no-deps -e .
 	@# Byte code makes imports four times faster; that of tests and of rarely imported packages comes with use.
-	@$(BIN)/python -m compileall -q -j 0 -x '[/\\](tests?|testing|databricks|fontTools|google|docker)[/\\]' .venv/lib >/dev/null || true
+	@$(BIN)/python -m compileall -q -j 0 -x '[/\\](tests?|testing|databricks|fontTools|google|docker|statsmodels|IPython|jedi|prompt_toolkit|pygments|parso|alembic/testing|sphinxext)[/\\]' .venv/lib >/dev/null || true
 	@touch $@
 
 # The tools that read the code and never run it: not part of the environment that a user gets.

@@ -9,9 +9,6 @@ from ketapredict.cohort.columns import CONCEPTS, Column
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.scales import SCALES, severity_band
 
-# Contributions under this move no probability by a whole percentage point.
-SMALLEST_TOLD = 0.04
-
 
 def concept_label(concept: str) -> str:
     """Return a clinician's words for a concept; extra concepts carry theirs in their slug."""
@@ -92,20 +89,19 @@ def sentences(
     """
     told: list[str] = []
     for concept, contribution, before, after in steps:
-        if abs(contribution) < SMALLEST_TOLD:
-            continue
+        if percent(before) == percent(after):
+            break  # this one and the smaller ones after it are told together
         found = _finding(concept, course, columns, protocol, landmark)
         if not told:
             verb = "moves the estimate most:"
         else:
             verb = "raises the estimate" if contribution > 0 else "lowers the estimate"
         told.append(f"{found[0].upper()}{found[1:]} {verb} from {percent(before)} to {percent(after)}.")
-    if not told:
-        told.append("Nothing that is known of this course moves the estimate by a whole percentage point.")
-    elif rest := [step for step in steps if abs(step[1]) < SMALLEST_TOLD]:
+    if rest := steps[len(told) :]:
         ends = percent(rest[0][2]), percent(rest[-1][3])
         moved = f"from {ends[0]} to {ends[1]}" if ends[0] != ends[1] else "by less than a percentage point"
-        told.append(f"What else is known ({', '.join(concept_label(step[0]) for step in rest)}) moves it {moved}.")
+        subject = "What else is known" if told else "What is known"
+        told.append(f"{subject} ({', '.join(concept_label(step[0]) for step in rest)}) moves the estimate {moved}.")
     return told
 
 
