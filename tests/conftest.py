@@ -10,7 +10,7 @@ from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.protocols import BUILT_IN, Protocol, TimePoint
 from ketapredict.cohort.read import read_cohort
 from ketapredict.response_model import ResponseModel, fit_response_model
-from ketapredict.simulate.simple import simulate_cohort
+from ketapredict.simulate import simulate_cohort
 
 # Two landmarks and few time points: quick to fit.
 SHORT_PROTOCOL = Protocol(

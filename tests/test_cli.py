@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ketapredict.cli import main
-from ketapredict.simulate.simple import simulate_cohort
+from ketapredict.simulate import simulate_cohort
 
 SECRET = "73.91"
 
@@ -146,7 +146,6 @@ def test_explain_says_the_same_in_every_form(run, cohort_file, model_folder, tmp
     run("score", cohort_file, "--output", "out.csv", "--model", model_folder)
     scored = pd.read_csv(tmp_path / "out.csv").set_index("course_id")
     assert told["probability"] == pytest.approx(scored.loc[course, "probability"], abs=1e-12)
-    assert told["headline" if "headline" in told else "statement"]
     status, _, err = run("explain", cohort_file, "--course", "nobody", "--model", model_folder)
     assert status == 2
     assert "none of that id" in err
@@ -172,7 +171,7 @@ BAD_FILES = {
     "missing columns": (f"course_id,age_years\nA,{SECRET}\n", "diagnosis"),
     "unknown column": (f"course_id,diagnosis,scale,score_baseline,crp\nA,MDD,MADRS,30,{SECRET}\n", "crp"),
     "nothing accepted": (f"course_id,diagnosis,scale,score_baseline\nA,MDD,MADRS,{SECRET}\n", "rejected"),
-    "not text": ("\x00\x01\x02\xff\xfe" * 50, ""),
+    "not text": ("\x00\x01\x02\xff\xfe" * 50, "Error"),
 }
 
 
@@ -217,6 +216,33 @@ def test_a_tenth_of_the_rows_wrong_costs_a_tenth_of_the_rows(run, model_folder, 
     assert (counts["courses"], counts["scored"], counts["rejected"]) == (500, 450, 50)
     rejects = pd.read_csv(tmp_path / "out.csv.rejects.csv")
     assert set(rejects["row"]) == set((wrong + 1).tolist())
+
+
+@pytest.mark.parametrize("command", ["score", "check", "explain"])
+def test_no_output_replaces_an_input(run, cohort_file, model_folder, tmp_path, command):
+    before = cohort_file.read_bytes()
+    course = pd.read_csv(cohort_file)["course_id"][0]
+    page = cohort_file.with_name("cohort.json")
+    arguments = {
+        "score": ("score", cohort_file, "--output", cohort_file, "--model", model_folder),
+        "check": ("check", cohort_file, "--protocol", tmp_path / "short.toml", "--errors", cohort_file),
+        "explain": ("explain", page, "--course", course, "--model", model_folder, "--output", page),
+    }[command]
+    page.write_bytes(before)
+    status, _, err = run(*arguments)
+    assert status == 2
+    assert "is not an input" in err
+    assert cohort_file.read_bytes() == page.read_bytes() == before
+
+
+def test_simulated_courses_are_called_so_on_every_surface(run, cohort_file, model_folder, tmp_path):
+    for arguments in (
+        ("check", cohort_file, "--protocol", tmp_path / "short.toml"),
+        ("evaluate", cohort_file, "--model", model_folder),
+    ):
+        _, out, _ = run(*arguments)
+        assert "SIMULATED" in out
+    assert "Evaluated on SIMULATED courses" in out
 
 
 def test_without_a_model_or_a_champion_the_way_out_is_told(run, cohort_file):

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "ketapredict"
 ORDER = (
     "errors",
     "progress",
+    "whole_files",
     "cohort",
     "public_data",
     "simulate",

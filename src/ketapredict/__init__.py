@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ketapredict.cohort.read import read_cohort
     from ketapredict.response_model import ResponseModel, fit_response_model
     from ketapredict.score.files import score_file
-    from ketapredict.simulate.simple import simulate_cohort
+    from ketapredict.simulate import simulate_cohort
     from ketapredict.training import train
     from ketapredict.validate.evaluation import evaluate
 
@@ -31,7 +31,7 @@ _HOME = {
     "fit_response_model": "response_model",
     "read_cohort": "cohort.read",
     "score_file": "score.files",
-    "simulate_cohort": "simulate.simple",
+    "simulate_cohort": "simulate",
     "train": "training",
 }
 

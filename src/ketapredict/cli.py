@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -70,10 +72,13 @@ def check(
     if draft_mapping:
         sys.stdout.write(cohorts.draft_mapping(cohort))
         return
-    found = cohorts.read_cohort(cohort, mapping, protocol, show_values=show_values)
     if errors is not None:
-        from ketapredict.score.files import write_whole
+        from ketapredict.whole_files import refuse_to_overwrite, write_whole
 
+        refuse_to_overwrite([errors], [cohort, *([mapping] if mapping else [])])
+    with _working("reading"):
+        found = cohorts.read_cohort(cohort, mapping, protocol, show_values=show_values)
+    if errors is not None:
         write_whole({errors: lambda target: found.rejects.to_csv(target, index=False)})
     summary = cohorts.summarise(found)
     if as_json:
@@ -89,7 +94,8 @@ def check(
         )
     else:
         _print("\n".join(cohorts.count_lines(found)))
-        _print(summary.round(1).to_string(index=False))
+        if len(found):
+            _print(summary.round(1).to_string(index=False))
         for notice in found.notices:
             _print(f"Note: {notice}.")
         if len(found.rejects) and errors is None:
@@ -99,22 +105,82 @@ def check(
 
 @app.command(epilog="Example: ketapredict simulate --courses 400 --seed 1 --output cohort.csv")
 def simulate(
-    courses: Annotated[int, typer.Option("--courses", min=1, help="Number of courses.")],
-    output: Annotated[Path, typer.Option("--output", help="CSV or Parquet file.")],
+    courses: Annotated[
+        int | None, typer.Option("--courses", min=1, help="Number of courses; with --check 100,000 of each study.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="CSV or Parquet file.")] = None,
     seed: SeedOption = 0,
     protocol: ProtocolOption = DEFAULT_PROTOCOL,
     scale: Annotated[str, typer.Option("--scale", help="Rating scale.")] = "MADRS",
+    setting: Annotated[str, typer.Option("--setting", help="clinic or trial.")] = "clinic",
+    design: Annotated[
+        str, typer.Option("--design", help="single, course or gradual; auto reads it from the protocol.")
+    ] = "auto",
+    control: Annotated[
+        str, typer.Option("--control", help="none, midazolam, saline or anaesthesia: a blinded trial.")
+    ] = "none",
+    control_share: Annotated[
+        float | None,
+        typer.Option("--control-share", help="Share that gets the control; default half, if there is one."),
+    ] = None,
+    sites: Annotated[int, typer.Option("--sites", min=1, help="Number of sites.")] = 6,
+    diagnosis_mix: Annotated[
+        str, typer.Option("--diagnosis-mix", help="Shares of MDD, BD-I, BD-II and BD.")
+    ] = "0.70,0.10,0.14,0.06",
+    early_end_correlation: Annotated[
+        float, typer.Option("--early-end-correlation", help="0.3 to 0.8: the least certain input.")
+    ] = 0.5,
+    dropout: Annotated[float, typer.Option("--dropout", help="Share without an outcome, 0.04 to 0.20.")] = 0.11,
+    truth: Annotated[
+        bool, typer.Option("--truth", help="Write the known truth beside it, as OUTPUT's name with .truth in it.")
+    ] = False,
+    check_fidelity: Annotated[
+        bool, typer.Option("--check", help="Compare simulated with published figures; --output gets the table (CSV).")
+    ] = False,
 ) -> None:
-    """Make a SIMULATED cohort (simple: its figures are not calibrated in detail)."""
+    """Make a SIMULATED cohort that agrees with what is published, or show with --check that it does."""
     from ketapredict.cohort import load_protocol
-    from ketapredict.errors import FileError
-    from ketapredict.score.files import FORMATS, write_table, write_whole
-    from ketapredict.simulate.simple import simulate_cohort
+    from ketapredict.errors import CohortError, FileError
+    from ketapredict.simulate import Scenario, write_cohort, write_truth
+    from ketapredict.whole_files import FORMATS, write_table, write_whole
 
+    if check_fidelity:
+        from ketapredict.simulate.fidelity import fidelity_table, misses, summary
+
+        if output is not None and output.suffix != ".csv":
+            raise FileError(f"Expected an output that ends in .csv for the table of --check; found {output.name}.")
+        table = fidelity_table(courses or 100_000, seed)
+        _print(table.drop(columns="kind").to_string(index=False))
+        _print(summary(table))
+        if output is not None:
+            write_whole({output: lambda target: write_table(table, target)})
+        _leave(DONE_WITH_REJECTS if misses(table, "high") else DONE)
+        return
+    if courses is None or output is None:
+        raise FileError("Expected --courses and --output (or --check); give both.")
     if output.suffix not in FORMATS:
         raise FileError(f"Expected an output that ends in {' or '.join(FORMATS)}; found {output.name}.")
-    table = simulate_cohort(courses, seed, load_protocol(protocol), scale)
-    write_whole({output: lambda target: write_table(table, target)})
+    try:
+        shares = [float(share) for share in diagnosis_mix.split(",")]
+        scenario = Scenario(
+            protocol=load_protocol(protocol),
+            scale=scale,
+            setting=setting,  # type: ignore[arg-type]
+            design=design,  # type: ignore[arg-type]
+            control=control,  # type: ignore[arg-type]
+            control_share=(0.5 if control != "none" else 0.0) if control_share is None else control_share,
+            n_sites=sites,
+            diagnosis_shares=tuple(shares),  # type: ignore[arg-type]
+            early_end_correlation=early_end_correlation,
+            dropout=dropout,
+        )
+    except ValueError as error:
+        raise CohortError(f"{str(error)[0].upper()}{str(error)[1:]}.") from None
+    files: dict[Path, Any] = {output: lambda target: write_cohort(scenario, courses, seed, target)}
+    if truth:
+        beside = output.with_name(f"{output.stem}.truth{output.suffix}")
+        files[beside] = lambda target: write_truth(scenario, courses, seed, target)
+    write_whole(files)
     _tell(f"SIMULATED: {courses} courses of {protocol} in {output}. No patient is in it.")
 
 
@@ -135,11 +201,13 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Validate, cross-validate, fit, log to MLflow and register a response model per landmark."""
+    from ketapredict.cohort import count_lines
     from ketapredict.cohort.read import read_cohort
     from ketapredict.training import train as train_model
-    from ketapredict.validate.tables import as_text, differences_table, measures_table
+    from ketapredict.validate.tables import as_text, differences_as_text, differences_table, measures_table
 
-    found = read_cohort(cohort, mapping, protocol)
+    with _working("reading"):
+        found = read_cohort(cohort, mapping, protocol)
     _refuse_empty(found)
     result = train_model(
         found,
@@ -167,8 +235,16 @@ def train(
     else:
         first = result.validations[0]
         _print(result.model.bundle.statement)
+        _print("\n".join(count_lines(found)))
+        for validation in result.validations:
+            _print(
+                f"landmark {validation.landmark}: {validation.courses} courses of {validation.patients} patients with "
+                f"its score and the outcome, {validation.events} with {outcome.value}"
+            )
         _print(f"\nOut of fold ({first.n_repeats} x {first.n_folds}-fold), 95% intervals over patients:")
         _print(as_text(measures))
+        _print("\nModel minus comparator, log-loss (under 0: the model is better), paired 95% intervals:")
+        _print(differences_as_text(differences_table(result.validations)))
         for reason in result.refused.values():
             _print(f"Not fitted: {reason}")
         for notice in found.notices:
@@ -194,6 +270,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a fitted model on other data, with intervals."""
+    from ketapredict.cohort import count_lines
     from ketapredict.cohort.protocols import load_protocol
     from ketapredict.cohort.read import read_cohort
     from ketapredict.validate.evaluation import evaluate as evaluate_model
@@ -203,14 +280,25 @@ def evaluate(
     loaded = _model(model, protocol or DEFAULT_PROTOCOL, outcome)
     if protocol is not None:
         refuse_other_outcome(loaded, load_protocol(protocol))
-    found = read_cohort(cohort, mapping, loaded.bundle.protocol, extras=loaded.bundle.extras)
+    with _working("reading"):
+        found = read_cohort(cohort, mapping, loaded.bundle.protocol, extras=loaded.bundle.extras)
     _refuse_empty(found)
-    result = evaluate_model(loaded, found, seed=seed)
+    with _working("measuring"):
+        result = evaluate_model(loaded, found, seed=seed)
     if as_json:
         measures = json.loads(result.table.to_json(orient="records"))
-        _print_json({"statement": loaded.bundle.statement, "measures": measures, "notes": list(result.notes)})
+        _print_json(
+            {
+                "statement": loaded.bundle.statement,
+                "evaluated_on": "simulated" if found.simulated else "real",
+                "measures": measures,
+                "notes": [*result.notes, *found.notices],
+            }
+        )
     else:
         _print(loaded.bundle.statement)
+        _print("Evaluated on " + ("SIMULATED courses." if found.simulated else "the courses of this cohort."))
+        _print("\n".join(count_lines(found)))
         sizes = result.table.groupby("landmark", sort=False)[["courses", "events"]].first()
         for landmark, (courses, events) in sizes.iterrows():
             _print(f"{landmark}: {courses} courses, {events} with {loaded.bundle.outcome}")
@@ -237,10 +325,12 @@ def score(
 
     --protocol and --outcome only choose the champion where no --model is given.
     """
+    from ketapredict.progress import progress_bar
     from ketapredict.score.files import score_file
 
     loaded = _model(model, protocol, outcome)
-    result = score_file(cohort, output, loaded, mapping=mapping, landmark=landmark)
+    with progress_bar("scoring", 3, shown=sys.stderr.isatty()) as progress:
+        result = score_file(cohort, output, loaded, mapping=mapping, landmark=landmark, progress=progress)
     if as_json:
         _print_json(json.loads(result.manifest.read_text("utf-8")))
     else:
@@ -266,12 +356,15 @@ def explain(
     """Explain one course: the estimate, what it rests on in words, and a waterfall picture."""
     from ketapredict.cohort.read import read_cohort
     from ketapredict.errors import FileError
-    from ketapredict.score.files import write_whole
+    from ketapredict.whole_files import refuse_to_overwrite, write_whole
 
     if output is not None and output.suffix not in (".html", ".svg", ".json"):
         raise FileError(f"Expected an output that ends in .html, .svg or .json; found {output.name}.")
     loaded = _model(model, protocol, outcome)
-    found = read_cohort(cohort, mapping, loaded.bundle.protocol, extras=loaded.bundle.extras)
+    if output is not None:
+        refuse_to_overwrite([output], [cohort, *([mapping] if mapping else [])])
+    with _working("reading"):
+        found = read_cohort(cohort, mapping, loaded.bundle.protocol, extras=loaded.bundle.extras)
     told = loaded.explain(found, course, landmark)
     if output is None:
         _print(told.to_text())
@@ -291,7 +384,7 @@ def report(
 ) -> None:
     """Write what a model is: sizes, members, every coefficient, provenance."""
     from ketapredict.report.model_facts import model_facts
-    from ketapredict.score.files import write_whole
+    from ketapredict.whole_files import write_whole
 
     loaded = _model(model, protocol, outcome)
     write_whole({output: lambda target: target.write_text(model_facts(loaded), "utf-8")})
@@ -366,6 +459,18 @@ def _model(location: str | None, protocol: str, outcome: OutcomeChoice) -> Any:
     if location is not None:
         return find_model(location)
     return champion(f"{load_protocol(protocol).name}-{outcome.value}")
+
+
+@contextmanager
+def _working(what: str) -> Iterator[None]:
+    """Show on a terminal that work is going on."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
 
 
 def _refuse_empty(cohort: Any) -> None:

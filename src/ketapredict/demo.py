@@ -6,10 +6,11 @@ from pathlib import Path
 
 from ketapredict.cohort.protocols import DEFAULT_PROTOCOL, load_protocol
 from ketapredict.cohort.read import read_cohort
-from ketapredict.score.files import score_file, write_table, write_whole
-from ketapredict.simulate.simple import simulate_cohort
+from ketapredict.score.files import score_file
+from ketapredict.simulate import simulate_cohort
 from ketapredict.training import train
 from ketapredict.validate.tables import as_text, measures_table
+from ketapredict.whole_files import write_table, write_whole
 
 SEED = 1
 REPEATS = 2

@@ -301,10 +301,7 @@ def _notes(cohort: Cohort, bundle: Bundle, model: LandmarkModel) -> list[str]:
     columns = _columns_read(model)
     missing = cohort.table[columns].isna().to_numpy()
     patterns, inverse = np.unique(missing, axis=0, return_inverse=True)
-    texts = [
-        "missing, training mean used: " + ", ".join(np.array(columns)[pattern]) if pattern.any() else ""
-        for pattern in patterns
-    ]
+    texts = ["missing: " + ", ".join(np.array(columns)[pattern]) if pattern.any() else "" for pattern in patterns]
     for course, pattern in enumerate(inverse.ravel().tolist()):
         if texts[pattern]:
             notes[course].append(texts[pattern])

@@ -1,6 +1,8 @@
 """The whole of `train`: from a cohort to a validated, tracked, registered response model."""
 
 import json
+import shutil
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,9 +19,11 @@ from ketapredict.progress import progress_bar
 from ketapredict.report.model_facts import model_facts
 from ketapredict.response_model import ResponseModel, fit_response_model
 from ketapredict.tracking.runs import LoggedRun, RunRecord, log_run
+from ketapredict.tracking.store import open_store
 from ketapredict.validate.cross_validation import MODEL, N_FOLDS, LandmarkValidation, cross_validate
 from ketapredict.validate.pictures import draw_calibration
 from ketapredict.validate.tables import differences_table, measures_table
+from ketapredict.whole_files import make_folder, write_whole
 
 REPEATS = 10
 
@@ -83,9 +87,11 @@ def train(
     FileError
         If the folder cannot be written.
     """
+    with open_store():
+        pass  # an unusable store is better found before the work than after it
     model, refused = fit_response_model(cohort, outcome=outcome, seed=seed, all_arms=all_arms)
     folder = Path(output) if output is not None else Path(model.bundle.name)
-    model.save(folder / "model")
+    make_folder(folder)
     courses = cohort if all_arms else cohort.subset(cohort.active)
     validations = []
     total = len(model.landmarks) * N_FOLDS * repeats
@@ -94,9 +100,6 @@ def train(
             data = training_data(courses, landmark, outcome, with_arm=all_arms)
             rng = np.random.default_rng([seed, position, 1])
             validations.append(cross_validate(data, landmark, repeats, rng, progress))
-    _write_report(folder, model, tuple(validations), courses)
-    if len(cohort.rejects):
-        cohort.rejects.to_csv(folder / "rejects.csv", index=False)
     parameters: dict[str, str | int | float] = {
         "protocol": cohort.protocol.name,
         "outcome": outcome,
@@ -107,8 +110,23 @@ def train(
         "accepted_courses": len(cohort),
         "rejected_courses": cohort.counts.rejected,
     }
-    record = RunRecord(parameters, _metrics(validations), {"data_sha256": cohort.sha256}, folder / "report")
-    run = log_run(model, record)
+    # The report is made in a folder of its own, so that nothing but this run's files is logged.
+    report = Path(tempfile.mkdtemp(prefix=".report.", dir=folder))
+    try:
+        _write_report(report, model, tuple(validations), courses)
+        record = RunRecord(parameters, _metrics(validations), {"data_sha256": cohort.sha256}, report)
+        run = log_run(model, record)
+        model.save(folder / "model")
+        report.chmod(0o755)
+        shutil.rmtree(folder / "report", ignore_errors=True)
+        report.replace(folder / "report")
+    finally:
+        shutil.rmtree(report, ignore_errors=True)
+    rejects = folder / "rejects.csv"
+    if len(cohort.rejects):
+        write_whole({rejects: lambda target: cohort.rejects.to_csv(target, index=False)})
+    else:
+        rejects.unlink(missing_ok=True)
     return TrainingResult(model, tuple(validations), refused, folder, run)
 
 
@@ -133,22 +151,24 @@ def concept_importance(model: LandmarkModel, cohort: Cohort, outcome: Outcome) -
 
 
 def _write_report(
-    folder: Path, model: ResponseModel, validations: tuple[LandmarkValidation, ...], cohort: Cohort
+    report: Path, model: ResponseModel, validations: tuple[LandmarkValidation, ...], cohort: Cohort
 ) -> None:
-    report = folder / "report"
-    report.mkdir(parents=True, exist_ok=True)
-    measures_table(validations).to_csv(report / "measures.csv", index=False)
-    differences_table(validations).to_csv(report / "differences.csv", index=False)
     bundle = model.bundle
+
+    def write(table: pd.DataFrame, name: str) -> None:
+        table.assign(trained_on=bundle.trained_on).to_csv(report / name, index=False)
+
+    write(measures_table(validations), "measures.csv")
+    write(differences_table(validations), "differences.csv")
     importance = [concept_importance(landmark, cohort, bundle.outcome) for landmark in bundle.landmarks]
-    pd.concat(importance).to_csv(report / "concepts.csv", index=False)
+    write(pd.concat(importance), "concepts.csv")
     coefficients = [
         {"landmark": landmark.landmark, "column": column.name, "concept": column.concept}
         | {"mean": column.mean, "coefficient": coefficient}
         for landmark in bundle.landmarks
         for column, coefficient in zip(landmark.columns, landmark.coefficients, strict=True)
     ]
-    pd.DataFrame(coefficients).to_csv(report / "coefficients.csv", index=False)
+    write(pd.DataFrame(coefficients), "coefficients.csv")
     (report / "model.md").write_text(model_facts(model), "utf-8")
     for validation in validations:
         draw_calibration(validation, bundle.statement, report / f"calibration-{validation.landmark}.svg")

@@ -7,7 +7,7 @@ from ketapredict.errors import MappingError
 
 VISITS = {"label": "v", "score": "s", "points": {"baseline": "b", "24h": "d1"}}
 ITEM_AT = {"course": [{"visits": VISITS}]}
-EXTRA = {"kind": "number", "concept": "sleep", "known_at": "24h"}
+EXTRA = {"kind": "number", "concept": "sleep", "known_at": "24h", "minimum": 0, "maximum": 16}
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_extras_of_a_model(write: Write, table_text: TableText) -> None:
     text = table_text().replace("failed_ect", "sleep").replace(",no", ",8")
     assert read_cohort(write(text), extras=(sleep,)).table["sleep"].tolist() == [8.0] * 5
     assert read_cohort(write(table_text()), extras=(sleep,)).table["sleep"].isna().all()
-    other = {"kind": "number", "concept": "sleep", "known_at": "24h", "unit": "h"}
+    other = {"kind": "number", "concept": "sleep", "known_at": "24h", "unit": "h", "resolution": 0.5}
     mapping = mapping_from_plain({"same_names": True, "extra": {"sleep": other}})
     with pytest.raises(CohortError, match="Expected the same declaration"):
         read_cohort(write(text), mapping, extras=(sleep,))

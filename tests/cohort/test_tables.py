@@ -57,7 +57,7 @@ def test_empty_columns_without_a_name_are_left_out(write: Write) -> None:
         ("\n \n", "empty file"),
         (b"\xef\xbb\xbf", "empty file"),
         ("a,b\n", "rows below the header"),
-        ("a,a\n1,2\n", "more than one a"),
+        ("a,a\n1,2\n", r"more than once \(columns 1, 2\)"),
         ("a^b\n1^2\n", "one column only"),
         (b"PAR1nonsense", "damaged"),
         (b"PK\x03\x04nonsense", "damaged"),

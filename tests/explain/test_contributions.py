@@ -39,7 +39,7 @@ def test_the_linear_part_is_that_of_shap_over_the_full_training_background(simul
     data = training_data(simulated(140, seed=8), "24h", "response")
     committee = fit_committee(data, np.random.default_rng(0))
     linear_only = FittedCommittee(committee.plan, committee.members, (1 / 3, 1 / 3, 1 / 3, 0.0))
-    model = export_committee("24h", linear_only, data, threshold_feature("response"))
+    model = export_committee("24h", linear_only, data, threshold_feature("response", "24h"))
     X = design_matrix(data.frame, model.columns)
     background = shap.maskers.Independent(X, max_samples=len(X))
     explained = shap.LinearExplainer((model.coefficients, model.intercept), background)

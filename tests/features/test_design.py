@@ -45,7 +45,7 @@ def test_the_arm_is_a_feature_only_when_asked_for():
 
 def test_rules_compute_what_they_say(simulated):
     cohort = simulated(40)
-    features = (*features_at("24h", COURSE, with_arm=True), threshold_feature("response"))
+    features = (*features_at("24h", COURSE, with_arm=True), threshold_feature("response", "24h"))
     frame = design_frame(cohort, features, "response")
     table = cohort.table
     baseline, early, late = (table[f"score_{t}"].to_numpy() for t in ("baseline", "4h", "24h"))
@@ -60,9 +60,9 @@ def test_rules_compute_what_they_say(simulated):
     known = table["diagnosis"].notna()
     np.testing.assert_allclose(frame.loc[known, "diagnosis_BD-I"], (table.loc[known, "diagnosis"] == "BD-I"))
     assert (frame["arm_ketamine"] == 1).all()  # an absent arm is active
-    missing = table["failed_trials"].isna()
-    assert missing.any()
-    assert frame.loc[missing, "log_failed_trials"].isna().all()
+    holed = table.assign(failed_trials=table["failed_trials"].mask(table.index < 3))
+    frame = design_frame(replace(cohort, table=holed), features, "response")
+    assert frame["log_failed_trials"][:3].isna().all()
 
 
 def test_the_latest_landmark_is_the_last_with_its_own_score(simulated):

@@ -57,7 +57,8 @@ def test_a_damaged_or_foreign_folder_is_refused_in_one_sentence(short_model, tmp
     for change, message in (
         ({"format_version": 99}, "format version 1, found 99"),
         ({"format": "other"}, "not a ketapredict model"),
-        ({"landmarks": [{}]}, "damaged"),
+        ({"landmarks": [{}]}, "checksum"),
+        ({"outcome": "remission"}, "checksum"),
     ):
         (folder / "model.json").write_text(json.dumps(content | change))
         with pytest.raises(ModelError, match=message):

@@ -21,7 +21,7 @@ def fitted(request, simulated):
 def test_each_linear_member_to_1e9_and_the_trees_to_1e5(fitted):
     data, committee, outcome = fitted
     equal = FittedCommittee(committee.plan, committee.members, (0.25,) * 4)
-    exported = export_committee("24h", equal, data, threshold_feature(outcome))
+    exported = export_committee("24h", equal, data, threshold_feature(outcome, "24h"))
     matrix = design_matrix(data.frame, exported.columns)
     for member, facts in zip(equal.members, exported.members, strict=True):
         expected = log_odds(member, data, equal.plan)
@@ -35,7 +35,7 @@ def test_each_linear_member_to_1e9_and_the_trees_to_1e5(fitted):
 
 def test_the_committee_and_courses_with_missing_values(fitted):
     data, committee, outcome = fitted
-    exported = export_committee("24h", committee, data, threshold_feature(outcome))
+    exported = export_committee("24h", committee, data, threshold_feature(outcome, "24h"))
     frame = data.frame.copy()
     rng = np.random.default_rng(1)
     holes = rng.random(frame.shape) < 0.3
@@ -51,7 +51,7 @@ def test_the_committee_and_courses_with_missing_values(fitted):
 def test_a_member_without_weight_leaves_no_trace_in_the_numbers(fitted):
     data, committee, outcome = fitted
     alone = FittedCommittee(committee.plan, committee.members, (1.0, 0.0, 0.0, 0.0))
-    exported = export_committee("24h", alone, data, threshold_feature(outcome))
+    exported = export_committee("24h", alone, data, threshold_feature(outcome, "24h"))
     assert exported.tables is None
     assert all(column.kind != "curve" for column in exported.columns)
     np.testing.assert_allclose(

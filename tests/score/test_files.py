@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 
 from ketapredict.errors import CohortError, FileError
-from ketapredict.score.files import score_file, write_whole
+from ketapredict.score.files import score_file
+from ketapredict.whole_files import write_whole
 
 
 @pytest.fixture
 def cohort_file(short_cohort, tmp_path):
-    from ketapredict.simulate.simple import simulate_cohort
+    from ketapredict.simulate import simulate_cohort
 
     simulate_cohort(60, 4, short_cohort.protocol).to_csv(tmp_path / "cohort.csv", index=False)
     return tmp_path / "cohort.csv"
@@ -69,7 +70,7 @@ def test_courses_on_another_scale_and_control_courses(cohort_file, short_model):
 
 @pytest.mark.slow
 def test_a_killed_run_leaves_no_half_file(cohort_file, short_model, short_cohort, tmp_path):
-    from ketapredict.simulate.simple import simulate_cohort
+    from ketapredict.simulate import simulate_cohort
 
     simulate_cohort(30_000, 4, short_cohort.protocol).to_csv(cohort_file, index=False)
     short_model.save(tmp_path / "model")

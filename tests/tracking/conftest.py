@@ -9,7 +9,7 @@ import pytest
 
 from ketapredict.cohort.protocols import BUILT_IN
 from ketapredict.response_model import ResponseModel, fit_response_model
-from ketapredict.simulate.simple import simulate_cohort
+from ketapredict.simulate import simulate_cohort
 from ketapredict.tracking.rows import cohort_from_frame
 from ketapredict.tracking.runs import LoggedRun, RunRecord, log_run
 

@@ -3,10 +3,12 @@ import pytest
 
 from ketapredict.model.fit import refuse_too_few, training_data
 from ketapredict.response_model import fit_response_model
-from ketapredict.validate import cross_validation as module
+from ketapredict.validate import fits
 from ketapredict.validate.cross_validation import MODEL, PREVALENCE, RULE, cross_validate
 from ketapredict.validate.pictures import calibration_groups
 from ketapredict.validate.tables import as_text, differences_table, measures_table
+
+from .conftest import quick_committee
 
 
 @pytest.fixture(scope="module")
@@ -16,14 +18,20 @@ def data(short_cohort):
 
 @pytest.fixture(scope="module")
 def validation(data):
-    return cross_validate(data, "72h", 1, np.random.default_rng(0))
+    """The measures of a quick stand-in for the committee: what is tested here is the rest."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fits, "fit_committee", quick_committee)
+        patched.setattr("joblib.cpu_count", lambda: 1)
+        return cross_validate(data, "72h", 1, np.random.default_rng(0))
 
 
-def test_the_result_does_not_depend_on_the_number_of_workers(data, validation, monkeypatch):
+@pytest.mark.slow
+def test_the_result_does_not_depend_on_the_number_of_workers(data, monkeypatch):
+    together = cross_validate(data, "72h", 1, np.random.default_rng(0))
     monkeypatch.setattr("joblib.cpu_count", lambda: 1)
     alone = cross_validate(data, "72h", 1, np.random.default_rng(0))
-    np.testing.assert_array_equal(alone.predictions[MODEL], validation.predictions[MODEL])
-    assert alone.measures == validation.measures
+    np.testing.assert_array_equal(alone.predictions[MODEL], together.predictions[MODEL])
+    assert alone.measures == together.measures
 
 
 def test_no_course_is_predicted_by_a_fit_that_saw_it(data, monkeypatch):
@@ -33,7 +41,7 @@ def test_no_course_is_predicted_by_a_fit_that_saw_it(data, monkeypatch):
         seen.append((set(data.patients[train]), set(data.patients[test])))
         return np.zeros(len(test)), {"elastic net": 1.0}
 
-    monkeypatch.setattr(module, "_fit_fold", recording)
+    monkeypatch.setattr(fits, "_fit", recording)
     monkeypatch.setattr("joblib.cpu_count", lambda: 1)
     cross_validate(data, "72h", 2, np.random.default_rng(0))
     assert len(seen) == 10
@@ -41,6 +49,15 @@ def test_no_course_is_predicted_by_a_fit_that_saw_it(data, monkeypatch):
         assert not train & test
 
 
+def test_the_folds_and_their_log_odds_are_kept(validation):
+    assert len(validation.folds) == len(validation.log_odds) == 5
+    p = np.empty(validation.courses)
+    for (_, _, test), log_odds in zip(validation.folds, validation.log_odds, strict=True):
+        p[test] = 1 / (1 + np.exp(-log_odds))
+    np.testing.assert_allclose(p, validation.predictions[MODEL])
+
+
+@pytest.mark.slow
 def test_a_model_of_noise_is_no_better_than_the_prevalence(data):
     shuffled = type(data)(
         data.frame,

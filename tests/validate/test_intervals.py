@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from ketapredict.validate.intervals import bootstrap_difference, bootstrap_interval
+from ketapredict.validate.intervals import (
+    bootstrap_difference,
+    bootstrap_interval,
+    bootstrap_statistics,
+    resampled_weights,
+)
 from ketapredict.validate.measures import MEASURES
 
 
@@ -97,3 +102,27 @@ def test_about_95_of_100_intervals_hold_the_truth():
 def test_every_row_needs_a_patient(patients):
     with pytest.raises(ValueError, match="one patient for each outcome"):
         bootstrap_interval(np.array([0, 1, 0, 1]), np.full(4, 0.5), patients, np.random.default_rng(0))
+
+
+def test_weights_of_rows_are_multiplied_into_the_resamples():
+    y, p, patients = drawn(7, 90)
+    weights = np.random.default_rng(1).uniform(0.5, 2, 90)
+    ones = bootstrap_interval(y, p, patients, np.random.default_rng(2), 50, weights=np.full(90, 3.0))
+    assert ones["auc"] == bootstrap_interval(y, p, patients, np.random.default_rng(2), 50)["auc"]
+    found = bootstrap_interval(y, p, patients, np.random.default_rng(2), 50, weights=weights)
+    values = [
+        MEASURES["brier"].function(y, p, counts * weights)
+        for counts in np.vstack(list(resampled_weights(patients, 90, np.random.default_rng(2), 50)))
+    ]
+    assert found["brier"].estimate == MEASURES["brier"].function(y, p, weights)
+    assert (found["brier"].low, found["brier"].high) == pytest.approx(tuple(np.percentile(values, (2.5, 97.5))))
+
+
+def test_statistics_of_resamples_are_paired_and_follow_the_generator():
+    y, _, patients = drawn(8, 60)
+    estimates, values = bootstrap_statistics(
+        lambda weights: np.column_stack([weights @ y, weights @ (1 - y)]), patients, np.random.default_rng(0), 40
+    )
+    assert estimates.tolist() == [y.sum(), 60 - y.sum()]
+    expected = np.vstack(list(resampled_weights(patients, 60, np.random.default_rng(0), 40)))
+    np.testing.assert_array_equal(values.sum(axis=1), expected.sum(axis=1))

@@ -15,6 +15,7 @@ from ketapredict.validate.measures import (
     calibration_intercept,
     calibration_slope,
     log_loss,
+    scaled_brier,
 )
 
 
@@ -106,6 +107,16 @@ def test_one_class_leaves_the_errors_alone():
     assert brier(y, p) == pytest.approx((p**2).mean())
 
 
+@given(seed=st.integers(0, 10**6), weighted=st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_the_scaled_brier_is_the_r2_of_scikit_learn(seed, weighted):
+    y, p, w = drawn(seed)
+    weights = w if weighted else None
+    assert scaled_brier(y, p, weights) == pytest.approx(metrics.r2_score(y, p, sample_weight=weights), abs=1e-12)
+    assert scaled_brier(y, np.full(len(y), np.average(y, weights=weights)), weights) == pytest.approx(0, abs=1e-12)
+    assert np.isnan(scaled_brier(np.ones(3), np.full(3, 0.5)))
+
+
 def test_extremes_stay_finite():
     y, p = np.array([0, 1, 1, 0]), np.array([0.0, 1.0, 0.0, 1.0])
     assert log_loss(y, p) == pytest.approx(-np.log(1e-15) / 2, rel=1e-3)
@@ -138,7 +149,9 @@ def test_other_things_are_refused(y, p, weights):
 
 
 def test_the_registry_names_every_measure():
-    assert list(MEASURES) == ["auc", "log_loss", "brier", "calibration_intercept", "calibration_slope"]
+    assert list(MEASURES) == [
+        "auc", "log_loss", "brier", "scaled_brier", "calibration_intercept", "calibration_slope",
+    ]  # fmt: skip
     y, p, _ = drawn(1)
     for name, measure in MEASURES.items():
         assert measure.name == name

@@ -11,7 +11,23 @@ from ketapredict.cohort.protocols import Protocol
 
 # Ids of simulated courses start with this, so that a table keeps saying what it is however it is passed on.
 SIMULATED_PREFIX = "simulated-"
+SIMULATED_NOTICE = "SIMULATED courses: no patient is in this table"
 REJECT_COLUMNS = ("row", "course_id", "column", "rule", "expected")
+
+
+def holds_simulated(frame: pd.DataFrame) -> bool:
+    """Whether any cell of a text column starts with the mark of simulated courses."""
+    return any(_marked(frame.iloc[:, position]) for position in range(frame.shape[1]))
+
+
+def _marked(cells: pd.Series) -> bool:
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        cells = cells.cat.categories.to_series()
+    if isinstance(cells.dtype, pd.StringDtype):
+        return bool(cells.str.match(SIMULATED_PREFIX, case=False).any())
+    if cells.dtype != object:
+        return False
+    return any(isinstance(cell, str) and cell.strip().casefold().startswith(SIMULATED_PREFIX) for cell in cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +84,9 @@ class Cohort:
     notices : tuple of str
         What a reader of results must be told (recall windows, several scales, unused rows...).
     sources : tuple of Source
+    simulated : bool
+        Whether any course is marked as simulated: by a cell of the source files, accepted or not, or by its
+        course, patient or site.
     """
 
     table: pd.DataFrame
@@ -78,6 +97,12 @@ class Cohort:
     counts: Counts
     notices: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
+    simulated: bool = False
+
+    def __post_init__(self) -> None:
+        """Look for the mark of simulated courses, however the table was made."""
+        if not self.simulated and holds_simulated(self.table[["course_id", "patient_id", "site"]]):
+            object.__setattr__(self, "simulated", True)
 
     def __len__(self) -> int:
         """Return the number of accepted courses."""
@@ -92,12 +117,6 @@ class Cohort:
     def active(self) -> np.ndarray:
         """Whether each course had the active treatment (n,) bool; an absent arm is active."""
         return (self.table["arm"] != "control").to_numpy()
-
-    @property
-    def simulated(self) -> bool:
-        """Whether any course is marked as simulated by its id."""
-        ids = self.table[["course_id", "patient_id"]]
-        return any(ids[name].str.startswith(SIMULATED_PREFIX).any() for name in ids)
 
     @property
     def sha256(self) -> str:
@@ -130,4 +149,5 @@ class Cohort:
             self.counts,
             self.notices,
             self.sources,
+            self.simulated,
         )

@@ -4,11 +4,13 @@ The validator, the readers, the design matrix, the leakage guard and every docum
 table derive from what stands here.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from ketapredict.cohort.protocols import BASELINE, PRE, Protocol
 from ketapredict.cohort.scales import SCALES
+from ketapredict.errors import LeakageError
 
 Kind = Literal["text", "number", "yes_no", "level", "score"]
 
@@ -60,7 +62,8 @@ class Column:
     skewed : bool
         Whether it enters a model as log(1 + x): counts and durations with long tails.
     resolution : float
-        Step to which thresholds and knots are rounded, so that no single patient's value is kept.
+        Step to which thresholds and knots are rounded, so that no single patient's value is kept. A number
+        whose whole range is below it has no curve and no threshold: see `default_resolution`.
     """
 
     name: str
@@ -192,6 +195,20 @@ def score_column(time_point: str) -> Column:
     return Column(f"score_{time_point}", "score", f"score at {time_point}", "early_improvement", time_point, "points")
 
 
+def default_resolution(minimum: float, maximum: float) -> float:
+    """Return a hundredth of a range, rounded to 1, 2 or 5 times a power of ten: 0.01 for 0 to 1."""
+    hundredth = (maximum - minimum) / 100
+    power = math.floor(math.log10(hundredth))
+    steps = [float(f"{digit}e{power}") for digit in (1, 2, 5, 10)]
+    return min(steps, key=lambda step: abs(math.log(step / hundredth)))
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name, in any case, belongs to the cohort table under some protocol: no extra covariate may have it."""
+    folded = name.casefold()
+    return folded == "arm" or folded.startswith("score_") or folded in {column.name for column in _PATIENT_COLUMNS}
+
+
 def declared_columns(protocol: Protocol, extras: tuple[Column, ...] = ()) -> dict[str, Column]:
     """Declare every column of a cohort table under a protocol, in the order of the table.
 
@@ -205,9 +222,21 @@ def declared_columns(protocol: Protocol, extras: tuple[Column, ...] = ()) -> dic
     Returns
     -------
     dict of str to Column
+
+    Raises
+    ------
+    LeakageError
+        If an extra covariate has the name of a column of the cohort table, or of another extra covariate: its
+        declaration would replace the one that says when the column is known.
     """
     columns = [*_PATIENT_COLUMNS[:3], arm_column(protocol), *_PATIENT_COLUMNS[3:]]
     columns.append(score_column(BASELINE))
     columns.extend(score_column(point.name) for point in protocol.time_points)
+    for number, extra in enumerate(extras):
+        if is_reserved(extra.name) or extra.name in {other.name for other in extras[:number]}:
+            raise LeakageError(
+                f"The extra covariate {extra.name} has the name of another column of the cohort table. "
+                "Expected a name of its own (score_... is kept for scores)."
+            )
     columns.extend(extras)
     return {column.name: column for column in columns}

@@ -5,11 +5,16 @@ import csv
 import gzip
 import io
 import zlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from ketapredict.cohort.swallowed import LONGEST_CELL, long_cell, records_of, refuse_swallowed_rows
 from ketapredict.errors import FileError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _LINES_LOOKED_AT = 50
@@ -56,8 +61,12 @@ def read_delimited(content: bytes, name: str) -> tuple[pd.DataFrame, np.ndarray,
             ),
         )
     except pa.ArrowException:
+        # Names the row where a cell is too long for a block of the file.
+        for _ in records_of(text, delimiter, name):
+            pass
         raise FileError(f"{name}: the file cannot be read as a table; check its quotation marks.") from None
-    _refuse_open_quote(text, table.num_rows + len(ragged), name)
+    refuse_swallowed_rows(text, table.num_rows + len(ragged), header, delimiter, name)
+    _refuse_long_cells(table, ragged, name)
     frame = table.slice(1).to_pandas()
     frame.columns = pd.Index(header, dtype=object)
     return frame, np.array(ragged, dtype=np.int64), delimiter, notices
@@ -102,17 +111,28 @@ def _delimiter_and_header(content: bytes, name: str) -> tuple[str, list[str]]:
     lines = [line for line in head.splitlines() if line.strip("\r\n")][: _LINES_LOOKED_AT + 1]
     best: tuple[float, int] = (0.0, 1)
     chosen: tuple[str, list[str]] | None = None
+    header_too_long = False
+    long_row: int | None = None
     for delimiter in DELIMITERS:
+        records: list[list[str]] = []
+        too_long = False
         try:
-            records = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter))
+            for record in csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter):
+                records.append(record)
         except csv.Error:
-            continue
+            too_long = True
+            header_too_long |= not records
         if not records or len(records[0]) < 2:
             continue
         agreeing = sum(len(record) == len(records[0]) for record in records[1:])
         rank = (agreeing / max(1, len(records) - 1), len(records[0]))
         if chosen is None or rank > best:
             best, chosen = rank, (delimiter, records[0])
+            long_row = len(records) if too_long else None
+    if long_row is not None:
+        raise long_cell(name, long_row)
+    if chosen is None and header_too_long:
+        raise long_cell(name, 0)
     if chosen is None:
         raise FileError(
             f"{name}: expected columns separated by {', '.join(DELIMITERS.values())}; found one column only. "
@@ -121,13 +141,11 @@ def _delimiter_and_header(content: bytes, name: str) -> tuple[str, list[str]]:
     return chosen
 
 
-def _refuse_open_quote(content: bytes, records: int, name: str) -> None:
-    """A quotation mark that is never closed swallows rows: refuse rather than lose them."""
-    if content.count(b'"') % 2 == 0:
-        return
-    lines = sum(1 for line in content.splitlines() if line.strip(b"\r\n"))
-    if lines > records:
-        raise FileError(
-            f"{name}: a quotation mark is opened and never closed, so rows run together "
-            f"({lines - 1} lines below the header, {max(records - 1, 0)} rows found). Close or remove it."
-        )
+def _refuse_long_cells(table: "pa.Table", ragged: list[int], name: str) -> None:
+    import pyarrow.compute as pc
+
+    for column in table.columns:
+        if (pc.max(pc.binary_length(column)).as_py() or 0) > LONGEST_CELL:
+            place = int(np.argmax(pc.binary_length(column).to_numpy() > LONGEST_CELL))
+            rows = np.setdiff1d(np.arange(table.num_rows + len(ragged)), ragged)
+            raise long_cell(name, int(rows[place]))

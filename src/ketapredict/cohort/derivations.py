@@ -11,6 +11,7 @@ import pandas as pd
 from ketapredict.cohort.cells import as_days, as_level, as_number, as_text
 from ketapredict.cohort.evaluation import evaluate_number
 from ketapredict.cohort.expressions import Expression, check_arithmetic, parse_expression
+from ketapredict.cohort.headers import listed
 from ketapredict.cohort.scales import SCALES, Scale
 from ketapredict.errors import MappingError
 
@@ -165,9 +166,7 @@ def derive(
     """
     absent = [name for name in derivation.columns if name not in frame.columns]
     if absent:
-        raise MappingError(
-            f"{place}: the table has no column {', '.join(absent)}. It has: {', '.join(map(str, frame.columns))}."
-        )
+        raise MappingError(f"{place}: the table has no column {', '.join(absent)}. It has: {listed(frame.columns)}.")
     if derivation.source:
         derived = _from_source(derivation, frame, decimal_commas)
     elif derivation.template:

@@ -13,9 +13,10 @@ import pandas as pd
 
 from ketapredict.cohort.cells import as_level, as_number, as_text
 from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.headers import holds_any, listed, looks_like_value
 from ketapredict.cohort.protocols import BUILT_IN, DEFAULT_PROTOCOL
 from ketapredict.cohort.scales import SCALES
-from ketapredict.cohort.tables import Table, is_table_file, read_table
+from ketapredict.cohort.tables import UNNAMED, Table, is_table_file, read_table
 from ketapredict.errors import FileError
 
 TODO = "TODO"
@@ -93,6 +94,8 @@ def draft_mapping(path: str | Path) -> str:
     if not files:
         raise FileError(f"Expected table files in the folder {path.name}, found none.")
     guesses = [_guess(_slug(file.name), read_table(file)) for file in files]
+    for guess in guesses:
+        _refuse_data_as_header(guess)
     main = max(guesses, key=lambda guess: (guess.rows_per_id, bool(guess.scores), len(guess.table.frame)))
     others = [guess for guess in guesses if guess is not main]
     joins = [(other, key) for other in others if (key := _shared_key(main, other)) is not None]
@@ -128,10 +131,10 @@ def draft_mapping(path: str | Path) -> str:
     if unused:
         lines += [
             "",
-            "# Columns not used so far: " + ", ".join(unused),
+            "# Columns not used so far: " + listed(unused, list(available)),
             "# Declare one that the cohort table does not know like this:",
             "# [extra.some_name]",
-            f"# from = {_quoted(unused[0])}",
+            f"# from = {_quoted(next((name for name in unused if not looks_like_value(name)), TODO))}",
             '# kind = "yes_no"        # or "number" with minimum, maximum and unit, or "level" with levels',
             '# concept = "symptom_profile"',
             '# known_at = "pre"       # or the time point from which on it is known',
@@ -153,6 +156,17 @@ def _guess(name: str, table: Table) -> _Guess:
         if column not in roles.values() and re.search(_SCORE, column.lower()) and _is_number(frame[column])
     )
     return _Guess(name, table, roles, scores)
+
+
+def _refuse_data_as_header(guess: _Guess) -> None:
+    """Refuse a file without a header: its first row would be printed as names."""
+    names = list(guess.table.frame.columns)
+    known = guess.roles or guess.scores or holds_any(names, declared_columns(BUILT_IN[DEFAULT_PROTOCOL]))
+    if not known and any(looks_like_value(name) or name.startswith(UNNAMED) for name in names):
+        raise FileError(
+            f"{guess.table.name}: expected a header with the names of the columns; the first row looks like data. "
+            "Add the header."
+        )
 
 
 def _is_number(cells: pd.Series) -> bool:

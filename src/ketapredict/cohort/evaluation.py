@@ -19,6 +19,7 @@ from ketapredict.cohort.expressions import (
     constants,
     refusal,
 )
+from ketapredict.cohort.headers import listed
 from ketapredict.errors import MappingError
 
 _ARITHMETIC: dict[type[ast.operator], Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -126,7 +127,7 @@ def _scope(expression: Expression, frame: pd.DataFrame, decimal_commas: frozense
     if unknown:
         raise MappingError(
             f"The expression `{expression.text}` uses columns that the table does not have: "
-            f"{', '.join(unknown)}. It has: {', '.join(map(str, frame.columns))}."
+            f"{', '.join(unknown)}. It has: {listed(frame.columns)}."
         )
     return _Scope(frame, expression, decimal_commas)
 

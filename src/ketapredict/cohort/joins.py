@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.cells import as_text
+from ketapredict.cohort.headers import listed
 from ketapredict.cohort.mapping import Join, Mapping
 from ketapredict.cohort.tables import Table, is_table_file, read_table
 from ketapredict.errors import FileError, MappingError
@@ -105,7 +106,7 @@ def _partners(join: Join, frame: pd.DataFrame, table: Table, name: str) -> np.nd
         absent = [key for key in keys if key not in columns]
         if absent:
             raise MappingError(
-                f"{name}: [[join]]: {side} has no column {', '.join(absent)}. It has: {', '.join(map(str, columns))}."
+                f"{name}: [[join]]: {side} has no column {', '.join(absent)}. It has: {listed(columns)}."
             )
     left, right = _key(frame, join.left), _key(table.frame, join.right)
     present = right.notna().to_numpy()

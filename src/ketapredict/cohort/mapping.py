@@ -7,6 +7,7 @@ from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.derivations import Derivation
 from ketapredict.cohort.expressions import Expression
 from ketapredict.cohort.protocols import BASELINE, PRE, Protocol
+from ketapredict.cohort.sources import refuse_later_sources
 from ketapredict.errors import MappingError
 
 
@@ -105,6 +106,9 @@ def check_against_protocol(mapping: Mapping, protocol: Protocol) -> dict[str, Co
     MappingError
         If it names a column or time point that the protocol does not have, or takes a column at a visit
         after the moment at which the column counts as known.
+    LeakageError
+        If an extra covariate has the name of a column of the cohort table, or a column is made from a source
+        column that is a score of a later moment.
     """
     declared = declared_columns(protocol, mapping.extras)
     points = (BASELINE, *protocol.names)
@@ -124,6 +128,9 @@ def check_against_protocol(mapping: Mapping, protocol: Protocol) -> dict[str, Co
             )
         for column, derivation in columns.items():
             _check_visit(mapping.name, column, derivation, declared[column], block, protocol)
+        same = {column: Derivation(source=column) for column in declared} if mapping.same_names else {}
+        visit_scores = block.visits.score.columns if block.visits else ()
+        refuse_later_sources(mapping.name, same | columns, visit_scores, declared, protocol)
         if block.visits is not None:
             strange = sorted({point for _, point in block.visits.points} - set(points))
             if strange:

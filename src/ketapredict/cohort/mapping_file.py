@@ -1,5 +1,6 @@
 """Mappings read from TOML: every setting checked, unknown ones refused."""
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping as MappingABC
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ketapredict.cohort.cells import MISSING_MARKERS
-from ketapredict.cohort.columns import CONCEPTS, Column
+from ketapredict.cohort.columns import CONCEPTS, Column, default_resolution, is_reserved
 from ketapredict.cohort.derivations import Derivation, checked_date_format, parse_derivation
 from ketapredict.cohort.expressions import check_condition, parse_expression
 from ketapredict.cohort.mapping import CourseBlock, Join, Mapping, Visits
@@ -83,6 +84,8 @@ def mapping_from_plain(content: MappingABC[str, Any], name: str = "mapping") -> 
         columns[column] = parse_derivation(value, f"{name}: [columns] {column}")
     extras = []
     for column, value in _table(content, "extra", name).items():
+        if column in columns:
+            raise MappingError(f"{name}: expected {column} in [columns] or in [extra.{column}], found it in both.")
         declaration, derivation = _extra(column, value, f"{name}: [extra.{column}]")
         extras.append(declaration)
         columns[column] = derivation
@@ -193,6 +196,11 @@ def _extra(name: str, value: Any, place: str) -> tuple[Column, Derivation]:
         raise MappingError(f"{place}: expected concept out of {', '.join(CONCEPTS)}, or a new one in lower_case.")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise MappingError(f"{place}: expected a name of letters, digits and _.")
+    if is_reserved(name):
+        raise MappingError(
+            f"{place}: the cohort table has a column {name} of its own (score_... is kept for scores). "
+            "Expected another name; a column of the cohort table stands under [columns]."
+        )
     levels = value.get("levels", [])
     recoded = isinstance(levels, MappingABC)
     names = list(dict.fromkeys(str(level) for level in (levels.values() if recoded else levels) if level != ""))
@@ -213,6 +221,19 @@ def _extra(name: str, value: Any, place: str) -> tuple[Column, Derivation]:
     skewed = _flag(value, "skewed", place)
     if skewed and (low is None or low < 0):
         raise MappingError(f"{place}: expected minimum of 0 or more for a skewed number.")
+    if kind == "number" and not skewed and bounds["resolution"] is None and (low is None or high is None):
+        raise MappingError(
+            f"{place}: expected minimum and maximum, or resolution (the step to which thresholds are rounded), "
+            "for a number."
+        )
+    step = bounds["resolution"]
+    if kind == "number" and step is not None and low is not None and high is not None and 2 * step > high - low:
+        raise MappingError(
+            f"{place}: expected resolution of at most half of the range, else no threshold fits into it."
+        )
+    resolution = 1.0
+    if kind == "number" and low is not None and high is not None:
+        resolution = default_resolution(low, high)
     column = Column(
         name,
         kind,
@@ -224,7 +245,7 @@ def _extra(name: str, value: Any, place: str) -> tuple[Column, Derivation]:
         high,
         tuple(names) if kind == "level" else (),
         skewed=skewed,
-        resolution=bounds["resolution"] or 1.0,
+        resolution=step or resolution,
     )
     return column, derivation
 
@@ -233,7 +254,7 @@ def _bound(value: MappingABC[str, Any], key: str, place: str) -> float | None:
     bound = value.get(key)
     if bound is None:
         return None
-    if isinstance(bound, bool) or not isinstance(bound, int | float):
+    if isinstance(bound, bool) or not isinstance(bound, int | float) or not math.isfinite(bound):
         raise MappingError(f"{place}: expected {key} as a number.")
     return float(bound)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.cells import MISSING_MARKERS
-from ketapredict.cohort.cohort import Cohort, Counts, Source
+from ketapredict.cohort.cohort import SIMULATED_NOTICE, Cohort, Counts, Source, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.mapping import Mapping
 from ketapredict.cohort.mapping_file import load_mapping
@@ -92,7 +92,9 @@ def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Col
     cells = frame.reset_index(drop=True)
     texts = cells.select_dtypes(["object", "str"]).columns
     cells[texts] = cells[texts].mask(cells[texts].isin(MISSING_MARKERS))
-    raw = RawCourses(cells, np.arange(1, len(frame) + 1), RejectLog(), used=len(frame))
+    raw = RawCourses(
+        cells, np.arange(1, len(frame) + 1), RejectLog(), used=len(frame), simulated=holds_simulated(cells)
+    )
     return _validated(raw, protocol, extras)
 
 
@@ -118,8 +120,10 @@ def _validated(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...], 
         counts,
         (*raw.notices, *notices),
         raw.sources,
+        raw.simulated,
     )
-    return replace(cohort, notices=(*cohort.notices, *_already_in_remission(cohort)))
+    marked = (SIMULATED_NOTICE,) if cohort.simulated else ()
+    return replace(cohort, notices=(*marked, *cohort.notices, *_already_in_remission(cohort)))
 
 
 def _contract_table(path: Path, protocol: Protocol, extras: tuple[Column, ...]) -> RawCourses:
@@ -140,6 +144,7 @@ def _contract_table(path: Path, protocol: Protocol, extras: tuple[Column, ...]) 
         decimal_commas=frozenset(frame.columns) if table.decimal_comma else frozenset(),
         notices=[f"{table.name}: read with {', '.join(table.notices)}"] if table.notices else [],
         sources=(Source(table.name, table.sha256, table.row_count),),
+        simulated=holds_simulated(table.frame),
     )
 
 

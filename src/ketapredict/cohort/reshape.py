@@ -7,15 +7,17 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.cells import as_text
-from ketapredict.cohort.cohort import Source
+from ketapredict.cohort.cohort import Source, holds_simulated
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.course_maker import CourseMaker
 from ketapredict.cohort.derivations import Derivation
 from ketapredict.cohort.evaluation import evaluate_condition
+from ketapredict.cohort.headers import holds_any, listed
 from ketapredict.cohort.joins import joined_tables, read_tables
 from ketapredict.cohort.mapping import CourseBlock, Mapping, check_against_protocol
 from ketapredict.cohort.protocols import BASELINE, Protocol
 from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
+from ketapredict.cohort.tables import Table
 from ketapredict.cohort.visits import place_visits
 from ketapredict.errors import MappingError
 
@@ -42,6 +44,8 @@ class RawCourses:
         What became of the rows of the main source table.
     notices : list of str
     sources : tuple of Source
+    simulated : bool
+        Whether a cell of any source file carries the mark of simulated courses.
     """
 
     frame: pd.DataFrame
@@ -54,6 +58,7 @@ class RawCourses:
     decimal_commas: frozenset[str] = frozenset()
     notices: list[str] = field(default_factory=list)
     sources: tuple[Source, ...] = ()
+    simulated: bool = False
 
 
 @dataclass
@@ -89,6 +94,7 @@ def apply_mapping(mapping: Mapping, path: Path, protocol: Protocol) -> RawCourse
     """
     declared = check_against_protocol(mapping, protocol)
     tables = read_tables(mapping, path)
+    _refuse_files_without_header(mapping, tables, declared)
     frame, rows, decimal_commas, notices = joined_tables(mapping, tables)
     main = tables[0][1]
     log = RejectLog()
@@ -131,9 +137,10 @@ def apply_mapping(mapping: Mapping, path: Path, protocol: Protocol) -> RawCourse
             f"{undecided} times a missing cell left a condition (where) open; such a row does not count for that course"
         )
     if mapping.same_names:
-        unused = _unused(mapping, frame, declared)
+        used_names = _source_names(mapping) | set(declared)
+        unused = [name for name in frame.columns if name not in used_names]
         if unused:
-            notices.append(f"columns not used: {', '.join(unused)}")
+            notices.append(f"columns not used: {listed(unused, list(frame.columns))}")
     n_used = int(used.sum()) + ragged_courses
     n_filtered = int((~kept).sum())
     return RawCourses(
@@ -147,11 +154,32 @@ def apply_mapping(mapping: Mapping, path: Path, protocol: Protocol) -> RawCourse
         frozenset().union(*(part.decimal_commas for part in parts)),
         notices,
         tuple(Source(table.name, table.sha256, table.row_count) for _, table in tables),
+        any(holds_simulated(table.frame) for _, table in tables),
     )
 
 
-def _unused(mapping: Mapping, frame: pd.DataFrame, declared: dict[str, Column]) -> list[str]:
-    used = {name for name in frame.columns if name in declared}
+def _refuse_files_without_header(
+    mapping: Mapping, tables: list[tuple[str, Table]], declared: dict[str, Column]
+) -> None:
+    """Refuse a file whose first row holds no name that the mapping uses, without telling what it holds."""
+    used = _source_names(mapping)
+    for number, (name, table) in enumerate(tables):
+        keys = {key for join in mapping.joins if join.table == name for key in join.right}
+        if number == 0:
+            keys = {key for join in mapping.joins for key in join.left}
+        known = keys | {column.removeprefix(f"{name}.") for column in used}
+        if known and not holds_any(table.frame.columns, known | (set(declared) if mapping.same_names else set())):
+            expected = sorted(used | keys if number == 0 else keys)
+            raise MappingError(
+                f"{table.name}: expected a header with the column names that {mapping.name} uses "
+                f"({', '.join(expected)}); the first row looks like data, it holds none of them. "
+                "Add the header, or name the file's own columns in the mapping."
+            )
+
+
+def _source_names(mapping: Mapping) -> set[str]:
+    """Return the names of all source columns that a mapping uses, those of joins apart."""
+    used: set[str] = set()
     for block in mapping.courses:
         for derivation in (mapping.columns | block.columns).values():
             used |= set(derivation.columns)
@@ -166,7 +194,7 @@ def _unused(mapping: Mapping, frame: pd.DataFrame, declared: dict[str, Column]) 
                 visits.start,
                 *visits.score.columns,
             }
-    return [str(name) for name in frame.columns if name not in used]
+    return used - {""}
 
 
 def _courses(

@@ -16,7 +16,7 @@ def summarise(cohort: Cohort) -> pd.DataFrame:
         One row per arm with courses and time point: `arm`, `time_point`, `n_both` (courses with baseline
         and score), `baseline_mean` and `score_mean` of these (points), `responders` (a fall of at least
         half), `remission_n` (courses that start above the remission cut of a scale that has one) and
-        `remitters` of these.
+        `remitters` of these. Empty where no course was accepted.
     """
     table = cohort.table
     baseline = table["score_baseline"].to_numpy(float)
@@ -56,13 +56,15 @@ def summarise(cohort: Cohort) -> pd.DataFrame:
 
 
 def count_lines(cohort: Cohort) -> list[str]:
-    """Return the counts as two lines of text, then one per rule that was broken."""
+    """Return the counts as two lines of text, one more if nothing was accepted, then one per rule that was broken."""
     counts = cohort.counts
     lines = [
         f"source rows {counts.source_rows} = used {counts.used} + filtered {counts.filtered} "
         f"+ unmatched {counts.unmatched}",
         f"courses {counts.courses} = accepted {counts.accepted} + rejected {counts.rejected}",
     ]
+    if not len(cohort):
+        lines.append("no course was accepted: there is nothing to summarise")
     if len(cohort.rejects):
         by_rule = cohort.rejects.groupby(["column", "rule"], sort=True).size()
         for (column, rule), number in by_rule.items():

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.cells import MISSING_MARKERS, has_decimal_comma
+from ketapredict.cohort.headers import positions
 from ketapredict.errors import FileError
 
+UNNAMED = "unnamed_"
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet", ".xlsx")
 
 
@@ -121,9 +124,7 @@ def read_table(path: str | Path, missing: tuple[str, ...] = MISSING_MARKERS) -> 
 def _named_columns(frame: pd.DataFrame, name: str, notices: list[str]) -> tuple[pd.DataFrame, list[str]]:
     """Refuse repeated names; drop empty columns without a name, name the others."""
     names = ["" if column is None else str(column).strip() for column in frame.columns]
-    repeated = sorted({column for column in names if column and names.count(column) > 1})
-    if repeated:
-        raise FileError(f"{name}: expected different column names, found more than one {', '.join(repeated)}.")
+    _refuse_repeated(names, name)
     keep = []
     for position, column in enumerate(names):
         if not column:
@@ -131,11 +132,22 @@ def _named_columns(frame: pd.DataFrame, name: str, notices: list[str]) -> tuple[
             if cells.isna().all() or (cells.astype(str).str.strip() == "").all():
                 notices.append("an empty column without a name left out")
                 continue
-            names[position] = f"unnamed_{position + 1}"
+            names[position] = f"{UNNAMED}{position + 1}"
         keep.append(position)
     kept = frame.iloc[:, keep].copy(deep=False)
     kept.columns = pd.Index([names[position] for position in keep], dtype=object)
     return kept, notices
+
+
+def _refuse_repeated(names: list[str], name: str) -> None:
+    """Refuse two columns of one name; the name is not told, it may be a value of a file without header."""
+    counts = Counter(names)
+    repeated = [place for place, column in enumerate(names, 1) if column and counts[column] > 1]
+    if repeated:
+        raise FileError(
+            f"{name}: expected different column names, found a name more than once ({positions(repeated)}). "
+            "Give each column its own name; if the first row is data, add a header."
+        )
 
 
 def _without_markers(cells: pd.Series, markers: frozenset[str]) -> pd.Series:
@@ -176,9 +188,7 @@ def _read_parquet(content: bytes, name: str) -> pd.DataFrame:
         if pa.types.is_decimal(column.type):
             column = column.cast(pa.float64())
         columns.append(column)
-    if len(set(names)) < len(names):
-        repeated = sorted({column for column in names if names.count(column) > 1})
-        raise FileError(f"{name}: expected different column names, found more than one {', '.join(repeated)}.")
+    _refuse_repeated(names, name)
     return pa.table(dict(zip(names, columns, strict=True))).to_pandas(date_as_object=False, ignore_metadata=True)
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 
 from ketapredict.cohort.cells import as_level, as_number, as_text
 from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.headers import holds_any, listed
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.reshape import RawCourses
 from ketapredict.cohort.scales import (
@@ -77,11 +78,22 @@ def validate(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...] = (
 
 
 def refuse_unknown_columns(names: list[str], declared: dict[str, Column], file: str) -> None:
-    """Raise CohortError if a table in the contract's form has columns that the contract does not."""
+    """Raise CohortError if a table in the contract's form has columns that the contract does not.
+
+    Names are listed only where the first row is a header: it holds a name of the contract.
+    """
+    if not holds_any(names, declared):
+        required = [name for name, column in declared.items() if column.required]
+        raise CohortError(
+            f"{file}: expected a header with the column names {', '.join(required)} (and perhaps others); the first "
+            f"row looks like data, none of its {len(names)} cells is the name of a column. Add the header; if it is "
+            "one with other names, describe the file in a mapping (--mapping); `ketapredict check --draft-mapping` "
+            "writes a first one."
+        )
     unknown = [name for name in names if name not in declared]
     if unknown:
         raise CohortError(
-            f"{file}: the cohort table has no column {', '.join(unknown)}. It may have: {', '.join(declared)}. "
+            f"{file}: the cohort table has no column {listed(unknown, names)}. It may have: {', '.join(declared)}. "
             "Rename or leave out the others, or describe the file in a mapping (--mapping), which can also "
             "declare extra columns; `ketapredict check --draft-mapping` writes a first one."
         )

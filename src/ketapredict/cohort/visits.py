@@ -7,6 +7,7 @@ import pandas as pd
 
 from ketapredict.cohort.cells import as_days, as_number, as_text
 from ketapredict.cohort.derivations import Problem, date_expectation
+from ketapredict.cohort.headers import listed
 from ketapredict.cohort.mapping import Visits
 from ketapredict.cohort.protocols import BASELINE, HOURS_PER_DAY, Protocol
 from ketapredict.errors import MappingError
@@ -107,8 +108,7 @@ def _require(visits: Visits, frame: pd.DataFrame) -> None:
     absent = [name for name in named if name and name not in frame.columns]
     if absent:
         raise MappingError(
-            f"[course.visits]: the table has no column {', '.join(absent)}. "
-            f"It has: {', '.join(map(str, frame.columns))}."
+            f"[course.visits]: the table has no column {', '.join(absent)}. It has: {listed(frame.columns)}."
         )
 
 

@@ -49,12 +49,20 @@ class Contributions:
     @property
     def log_odds(self) -> np.ndarray:
         """Log-odds (n,)."""
-        return np.asarray(self.base_logit + self.by_concept.sum(axis=1))
+        return add_up(self.base_logit, self.by_concept)
 
     @property
     def probability(self) -> np.ndarray:
         """Probability (n,)."""
         return np.asarray(expit(self.log_odds))
+
+
+def add_up(base_logit: float, by_concept: np.ndarray) -> np.ndarray:
+    """Return log-odds (n,): the base value plus the contributions (n, k), added from left to right."""
+    total = np.full(len(by_concept), base_logit)
+    for column in by_concept.T:
+        total += column
+    return total
 
 
 def contributions(model: LandmarkModel, frame: pd.DataFrame) -> Contributions:
@@ -82,8 +90,10 @@ def contributions(model: LandmarkModel, frame: pd.DataFrame) -> Contributions:
     owners += [concept_of_feature[name] for name in model.tree_features]
     by_column = np.hstack([linear, trees])
     concepts = tuple(dict.fromkeys(owners))
-    membership = np.array([[owner == concept for concept in concepts] for owner in owners], dtype=float)
-    by_concept = by_column @ membership
+    # Column by column: the sum of a course then does not depend on how many others it is computed with.
+    by_concept = np.zeros((len(frame), len(concepts)))
+    for position, owner in enumerate(owners):
+        by_concept[:, concepts.index(owner)] += by_column[:, position]
     result = Contributions(
         model.base_logit,
         tuple(names),
@@ -91,7 +101,7 @@ def contributions(model: LandmarkModel, frame: pd.DataFrame) -> Contributions:
         by_column,
         concepts,
         by_concept,
-        _largest_residual(model, frame, model.base_logit + by_concept.sum(axis=1)),
+        _largest_residual(model, frame, add_up(model.base_logit, by_concept)),
     )
     if result.largest_residual > LARGEST_RESIDUAL:
         raise ModelError(

@@ -1,5 +1,6 @@
 """A patient's contributions as a waterfall: plain SVG, readable without colour."""
 
+import textwrap
 from html import escape
 
 import numpy as np
@@ -7,7 +8,7 @@ from scipy.special import expit, logit
 
 from ketapredict.explain.words import concept_label, percent
 
-WIDTH, ROW, TOP, LEFT, RIGHT = 760, 30, 92, 250, 90
+WIDTH, ROW, TOP, LEFT, RIGHT = 760, 30, 108, 250, 90
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 MOST_ROWS = 10
 
@@ -47,9 +48,12 @@ def waterfall_svg(steps: list[tuple[str, float, float, float]], base_logit: floa
         f'height="{height}" font-family="sans-serif" font-size="13" role="img" '
         f'aria-label="{escape(title)}">',
         f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
-        f'<text x="12" y="22" font-size="12" font-weight="bold" fill="#8a1c00">{escape(statement[:112])}</text>',
-        f'<text x="12" y="48" font-size="15" font-weight="bold">{escape(title)}</text>',
-        '<text x="12" y="70" font-size="12" fill="#444">What moves the estimate, largest first; '
+        *(
+            f'<text x="12" y="{20 + 16 * line}" font-size="12" font-weight="bold" fill="#8a1c00">{escape(text)}</text>'
+            for line, text in enumerate(textwrap.wrap(statement, 105))
+        ),
+        f'<text x="12" y="64" font-size="15" font-weight="bold">{escape(title)}</text>',
+        '<text x="12" y="86" font-size="12" fill="#444">What moves the estimate, largest first; '
         "+ raises it, − lowers it</text>",
     ]
     for tick in TICKS:

@@ -114,9 +114,14 @@ def features_at(
     return tuple(features)
 
 
-def threshold_feature(outcome: Outcome) -> Feature:
-    """Return the threshold that end scores are held against: half of the baseline, or the scale's cut."""
-    concept = "severity" if outcome == "response" else "rating_scale"
+def threshold_feature(outcome: Outcome, landmark: str) -> Feature:
+    """Return the threshold that end scores are held against: half of the baseline, or the scale's cut.
+
+    Half of the baseline is what the early scores are on their way to. Once there are early scores it belongs
+    to early improvement: under severity, a high baseline would seem to help by the very fall that it allows.
+    """
+    of_response = "severity" if landmark == PRE else "early_improvement"
+    concept = of_response if outcome == "response" else "rating_scale"
     return Feature(THRESHOLD, "outcome_threshold", ("score_baseline", "scale"), concept, f"threshold of {outcome}", PRE)
 
 

@@ -25,14 +25,15 @@ from ketapredict.model.landmark_model import LandmarkModel, MemberFacts
 FORMAT = "ketapredict response model"
 FORMAT_VERSION = 1
 MODEL_FILE = "model.json"
+CHECKSUM = "content_sha256"
 TrainedOn = Literal["simulated", "evidence", "real"]
 STATEMENTS: dict[str, str] = {
     "simulated": "SIMULATED: trained on simulated courses. Not validated on patients. Research software, not a "
     "medical device.",
     "evidence": "From published evidence and simulated courses. Not validated on patients. Research software, "
     "not a medical device.",
-    "real": "Trained on the cohort named in the provenance. Not validated on other patients. Research software, "
-    "not a medical device.",
+    "real": "Trained on real courses (their hash is in the provenance). Not validated on other patients. Research "
+    "software, not a medical device.",
 }
 
 
@@ -130,6 +131,9 @@ def load_bundle(folder: Path) -> Bundle:
             f"{path}: expected format version {FORMAT_VERSION}, found {content.get('format_version')}. "
             "Train the model again with this version of ketapredict, or install the version that made it."
         )
+    checksum = content.pop(CHECKSUM, None)
+    if checksum != _checksum(content):
+        raise ModelError(f"{path} was changed after it was saved: its checksum is another. Save the model again.")
     try:
         return _from_plain(content, folder)
     except (KeyError, TypeError, ValueError) as error:
@@ -147,8 +151,16 @@ def bundle_sha256(bundle: Bundle) -> str:
 
 def _files(bundle: Bundle) -> dict[str, bytes]:
     files = {_tree_file(model): model.booster for model in bundle.landmarks if model.booster}
-    files[MODEL_FILE] = (json.dumps(_to_plain(bundle), indent=1, allow_nan=False) + "\n").encode()
+    plain = _to_plain(bundle)
+    plain[CHECKSUM] = _checksum(plain)
+    files[MODEL_FILE] = (json.dumps(plain, indent=1, allow_nan=False) + "\n").encode()
     return files
+
+
+def _checksum(plain: dict[str, Any]) -> str:
+    """Return the SHA-256 of the content: of JSON with sorted keys and no blanks."""
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _tree_file(model: LandmarkModel) -> str:

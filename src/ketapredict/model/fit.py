@@ -40,7 +40,7 @@ def training_data(cohort: Cohort, landmark: str, outcome: Outcome, *, with_arm: 
     features = features_at(landmark, cohort.protocol, cohort.extras, with_arm=with_arm)
     end = courses.table[f"score_{cohort.protocol.outcome}"].to_numpy(float)
     return TrainingData(
-        design_frame(courses, (*features, threshold_feature(outcome)), outcome),
+        design_frame(courses, (*features, threshold_feature(outcome, landmark)), outcome),
         features,
         labels[keep],
         end / scale_maxima(courses),
@@ -86,4 +86,4 @@ def fit_landmark(data: TrainingData, landmark: str, outcome: Outcome, rng: np.ra
     # One thread: sums then come in one order, and the same data give the same bytes.
     with threadpool_limits(1):
         committee = fit_committee(data, rng)
-        return export_committee(landmark, committee, data, threshold_feature(outcome))
+        return export_committee(landmark, committee, data, threshold_feature(outcome, landmark))

@@ -70,7 +70,8 @@ def _landmark_lines(model: LandmarkModel, outcome: Outcome) -> list[str]:
         "",
         f"Log-odds = {model.base_logit:.6f} + the sum of coefficient x (value - mean) over the columns below"
         + (f" + the contributions of the trees (weight {model.tree_weight:.2f})" if model.booster else "")
-        + ". A missing value is replaced by the training mean of its feature.",
+        + ". A missing value is replaced by the training mean of its feature; the columns called *missing*, and the "
+        "trees, use that it is missing.",
         "",
         "| column | concept | mean | coefficient |",
         "|---|---|---|---|",

@@ -1,10 +1,6 @@
 """Score a cohort from file to file: output, rejects and manifest, complete or not at all."""
 
-import hashlib
-import json
-import os
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +13,7 @@ from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.read import read_cohort
 from ketapredict.errors import CohortError, FileError
 from ketapredict.response_model import ResponseModel, Scored
-
-FORMATS = (".csv", ".parquet")
+from ketapredict.whole_files import FORMATS, refuse_to_overwrite, write_table, write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +36,7 @@ def score_file(
     *,
     mapping: str | Path | None = None,
     landmark: str | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> ScoredFile:
     """Score the courses of a file and write probabilities with contributions.
 
@@ -58,6 +54,8 @@ def score_file(
     mapping : path or None
     landmark : str or None
         One landmark for all; by default each course's latest.
+    progress : callable or None
+        Called after each of the three steps: read, score, write.
 
     Returns
     -------
@@ -73,11 +71,15 @@ def score_file(
     output = Path(output)
     if output.suffix not in FORMATS:
         raise FileError(f"Expected an output that ends in {' or '.join(FORMATS)}; found {output.name}.")
-    cohort = read_cohort(path, mapping, model.bundle.protocol, extras=model.bundle.extras)
-    scored = model.score(cohort, landmark)
-    rejects = _all_rejects(cohort, scored)
     rejects_path = output.with_name(output.name + ".rejects.csv")
     manifest_path = output.with_name(output.name + ".manifest.json")
+    refuse_to_overwrite([output, rejects_path, manifest_path], [Path(path), *([Path(mapping)] if mapping else [])])
+    step = progress or (lambda _: None)
+    cohort = read_cohort(path, mapping, model.bundle.protocol, extras=model.bundle.extras)
+    step(1)
+    scored = model.score(cohort, landmark)
+    step(1)
+    rejects = _all_rejects(cohort, scored)
     result = ScoredFile(
         output,
         rejects_path,
@@ -99,67 +101,8 @@ def score_file(
     write_whole(
         files, manifest_path, lambda written: _manifest(cohort, scored, model, result, landmark, written[output])
     )
+    step(1)
     return result
-
-
-def write_table(table: pd.DataFrame, target: Path) -> None:
-    """Write a table as CSV or Parquet, by the ending of the name in front of `.partial`."""
-    import pyarrow as pa
-
-    arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-    if ".parquet" in target.suffixes:
-        import pyarrow.parquet as pq
-
-        numbers = [field.name for field in arrow.schema if pa.types.is_floating(field.type)]
-        texts = [name for name in arrow.column_names if name not in numbers]
-        pq.write_table(arrow, target, use_dictionary=texts)
-    else:
-        from pyarrow import csv
-
-        csv.write_csv(arrow, target, csv.WriteOptions(quoting_style="needed"))
-
-
-def write_whole(
-    files: dict[Path, Callable[[Path], Any]],
-    manifest: Path | None = None,
-    describe: Callable[[dict[Path, str]], dict[str, Any]] | None = None,
-) -> None:
-    """Write files beside their final names and rename them when all of them are complete.
-
-    Parameters
-    ----------
-    files : dict of Path to callable
-        Each callable writes to the path that it is given.
-    manifest : Path or None
-        A JSON file that is renamed last: where it is, everything is.
-    describe : callable or None
-        Gets the SHA-256 of each file and returns the content of the manifest.
-
-    Raises
-    ------
-    FileError
-        If anything cannot be written; nothing is then left behind.
-    """
-    with ExitStack() as leftovers:
-        partial: dict[Path, Path] = {}
-        try:
-            for final, write in files.items():
-                final.parent.mkdir(parents=True, exist_ok=True)
-                partial[final] = final.with_name(f".{final.name}.partial")
-                leftovers.callback(partial[final].unlink, missing_ok=True)
-                write(partial[final])
-                _flush(partial[final])
-            if manifest is not None and describe is not None:
-                content = describe({final: _sha256(target) for final, target in partial.items()})
-                partial[manifest] = manifest.with_name(f".{manifest.name}.partial")
-                leftovers.callback(partial[manifest].unlink, missing_ok=True)
-                partial[manifest].write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-                _flush(partial[manifest])
-            for final, target in partial.items():
-                target.replace(final)
-        except OSError as error:
-            name = next(iter(files)).parent
-            raise FileError(f"Cannot write the results to {name}: {error.strerror or 'the disk failed'}.") from None
 
 
 def _all_rejects(cohort: Cohort, scored: Scored) -> pd.DataFrame:
@@ -198,13 +141,3 @@ def _manifest(
         "ketapredict": __version__,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

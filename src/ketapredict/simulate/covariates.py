@@ -1,91 +1,171 @@
-"""Covariates of simulated courses and their effects on the depth of the improvement.
+r"""Covariates of simulated courses: plausible margins, correlated, some empty.
 
-Distributions and sizes of effects are assumed. Directions follow evidence/EVIDENCE.md, "The known
-answer" 8 and 9: failed ECT, high doses of benzodiazepine and (slightly) failed trials lower the effect,
-a family history of alcohol use disorder raises it, bipolar depression on a mood stabiliser does at least
-as well as MDD, sex does nothing.
+Each covariate is a monotone transform of a standard normal; the normals share three factors (resistance,
+distress, metabolic), so that failed trials go with failed ECT and admissions, benzodiazepines with
+anxiety and resistance, blood pressure with weight and age. Margins and loadings are assumed, with shares
+near those of the arms (`arms.csv`): age 45 (13 to 14) in CRTCE cohorts, 57 to 59% women, 40% on a daily
+benzodiazepine (Andrashko 2020), several failed trials. Empty cells are completely at random.
+
+What the covariates do to the outcome is in `effects`.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
+from scipy.stats import geom, nbinom, norm
 
-from ketapredict.cohort.columns import declared_columns
-from ketapredict.cohort.protocols import BUILT_IN, DEFAULT_PROTOCOL
+from ketapredict.simulate.columns import Columns, Words
+from ketapredict.simulate.scenario import DIAGNOSES, Scenario
 
-_DECLARED = declared_columns(BUILT_IN[DEFAULT_PROTOCOL])
-DIAGNOSIS_SHARES = {"MDD": 0.70, "BD-I": 0.10, "BD-II": 0.14, "BD": 0.06}
+Transform = Callable[[np.ndarray], np.ndarray]
+YES_NO = ("no", "yes")
 
-# Change of the log of the depth; each is centred so that the average course has none.
-EFFECT_BIPOLAR = 0.08
-EFFECT_LOG_FAILED_TRIALS = -0.10
-EFFECT_FAILED_ECT = -0.30  # Ibrahim: half the effect; the range of targets.csv goes from 0.3 to 1
-EFFECT_LOG_BENZODIAZEPINE = -0.06  # per log(1 + mg/day)
-EFFECT_FAMILY_HISTORY_ALCOHOL = 0.20
+# Loadings on resistance, distress, metabolic, age; the rest of each normal is its own.
+_LOADINGS: dict[str, tuple[float, float, float, float]] = {
+    "bmi_kg_m2": (0.0, 0.1, 0.5, 0.1),
+    "failed_trials": (0.6, 0.1, 0.0, 0.15),
+    "failed_ect": (0.5, 0.0, 0.0, 0.15),
+    "episode_months": (0.4, 0.0, 0.0, 0.1),
+    "onset_age_years": (-0.1, -0.2, 0.0, 0.35),
+    "prior_admissions": (0.4, 0.3, 0.0, 0.0),
+    "suicide_attempts": (0.2, 0.45, 0.0, 0.0),
+    "family_history_alcohol": (0.0, 0.3, 0.0, 0.0),
+    "anxious_distress": (0.0, 0.5, 0.0, 0.0),
+    "melancholic_features": (0.25, 0.0, 0.0, 0.1),
+    "psychotic_features": (0.2, 0.1, 0.0, 0.0),
+    "substance_use": (0.0, 0.3, 0.0, -0.2),
+    "benzodiazepine_mg_per_day": (0.25, 0.4, 0.0, 0.1),
+    "systolic_mmhg": (0.0, 0.0, 0.4, 0.4),
+    "diastolic_mmhg": (0.0, 0.0, 0.4, 0.1),
+    "severity": (0.15, 0.15, 0.0, 0.0),
+}
+# Relative to the mean share missing.
+_MISSING_WEIGHT = {
+    "bmi_kg_m2": 1.0,
+    "failed_trials": 0.6,
+    "failed_ect": 0.6,
+    "episode_months": 1.3,
+    "onset_age_years": 1.3,
+    "prior_admissions": 1.0,
+    "suicide_attempts": 0.8,
+    "family_history_alcohol": 1.5,
+    "anxious_distress": 1.2,
+    "melancholic_features": 1.3,
+    "psychotic_features": 0.8,
+    "mood_stabilizer": 0.6,
+    "substance_use": 0.8,
+    "benzodiazepine_mg_per_day": 0.8,
+    "systolic_mmhg": 0.7,
+    "diastolic_mmhg": 0.7,
+}
+AGE_MEAN, AGE_SPREAD, AGE_RANGE = 45.0, 14.0, (18.0, 85.0)
+BIPOLAR_ADMISSIONS, BIPOLAR_ONSET = 0.4, -0.4  # shifts of the normals; assumed
+STABILIZER_SHARES = (0.10, 0.85)  # MDD, bipolar; bipolar trials: all on lithium or valproate
+SEX_SHARES = (0.59, 0.40, 0.01)
 
 
-def draw_covariates(n_courses: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Draw complete covariates, (n_courses,) each, keyed by the column's name.
+@dataclass(frozen=True)
+class Covariates:
+    """Complete covariates of courses, before any cell is emptied.
 
-    Words are object arrays, numbers float64 within the declared range and whole except the body mass
-    index (kg/m2, one decimal).
+    Attributes
+    ----------
+    columns : Columns
+        Columns of the cohort table, (n,) each.
+    severity : numpy.ndarray
+        Standard normal that the baseline score is a transform of, (n,).
     """
-    n = n_courses
-    diagnosis = _levels(DIAGNOSIS_SHARES, n, rng)
-    bipolar = diagnosis != "MDD"
-    age = _number("age_years", rng.normal(45, 14, n))
-    onset = np.minimum(rng.normal(27, 10, n), age - 1)
-    benzodiazepine = np.where(rng.random(n) < 0.35, 2.5 * rng.geometric(0.25, n), 0.0)
-    systolic = _number("systolic_mmhg", rng.normal(126, 14, n))
-    return {
-        "age_years": age.astype(int),
-        "sex": _levels({"female": 0.59, "male": 0.40, "other": 0.01}, n, rng),
-        "bmi_kg_m2": np.round(np.clip(27 * np.exp(rng.normal(0, 0.2, n)), 10, 80), 1),
-        "diagnosis": diagnosis,
-        "failed_trials": _number("failed_trials", 2 + rng.negative_binomial(2, 0.4, n)),
-        "failed_ect": _yes(0.15, n, rng),
-        "episode_months": _number("episode_months", np.exp(rng.normal(2.7, 1.0, n))),
-        "onset_age_years": np.rint(np.clip(onset, 6, None)),
-        "suicide_attempts": _number("suicide_attempts", rng.negative_binomial(0.5, 0.45, n)),
-        "family_history_alcohol": _yes(0.35, n, rng),
-        "anxious_distress": _yes(0.55, n, rng),
-        "melancholic_features": _yes(0.35, n, rng),
-        "mood_stabilizer": _yes(np.where(bipolar, 0.85, 0.10), n, rng),
-        "benzodiazepine_mg_per_day": np.clip(benzodiazepine, 0, 200),
-        "substance_use": _levels({"none": 0.72, "past": 0.20, "current": 0.08}, n, rng),
-        "systolic_mmhg": systolic,
-        "diastolic_mmhg": _number("diastolic_mmhg", 0.45 * systolic + 22 + rng.normal(0, 7, n)),
+
+    columns: Columns
+    severity: np.ndarray
+
+
+def counts(cumulative: np.ndarray) -> Transform:
+    """Return the transform of a standard normal to 0, 1, 2, ... with the cumulative shares given."""
+    cuts = norm.ppf(cumulative)
+    return lambda normal: np.searchsorted(cuts, normal).astype(float)
+
+
+def _share(share: float) -> Transform:
+    return counts(np.array([1.0 - share]))
+
+
+def _rounded(mean: float, spread: float, low: float, high: float) -> Transform:
+    return lambda normal: np.clip(np.rint(mean + spread * normal), low, high)
+
+
+_DOSE_STEPS = counts(np.concatenate([[0.62], 0.62 + 0.38 * geom.cdf(np.arange(1, 24), 0.25)]))
+TRANSFORMS: dict[str, Transform] = {
+    "bmi_kg_m2": lambda normal: np.round(np.clip(28.0 * np.exp(0.2 * normal), 14, 70), 1),
+    "failed_trials": lambda normal: 2.0 + counts(nbinom.cdf(np.arange(40), 2, 0.4))(normal),
+    "failed_ect": _share(0.15),
+    "episode_months": lambda normal: np.rint(np.clip(np.exp(2.9 + 1.0 * normal), 1, 480)),
+    "onset_age_years": _rounded(26.0, 10.0, 6, 80),
+    "prior_admissions": counts(nbinom.cdf(np.arange(25), 0.7, 0.4)),
+    "suicide_attempts": counts(nbinom.cdf(np.arange(20), 0.5, 0.45)),
+    "family_history_alcohol": _share(0.35),
+    "anxious_distress": _share(0.55),
+    "melancholic_features": _share(0.35),
+    "psychotic_features": _share(0.04),
+    "substance_use": counts(np.array([0.72, 0.92])),
+    "benzodiazepine_mg_per_day": lambda normal: 2.5 * _DOSE_STEPS(normal),
+    "systolic_mmhg": _rounded(127.0, 14.0, 90, 190),
+    "diastolic_mmhg": _rounded(79.0, 9.0, 50, 115),
+}
+_YES_NO_COLUMNS = (
+    "failed_ect",
+    "family_history_alcohol",
+    "anxious_distress",
+    "melancholic_features",
+    "psychotic_features",
+)
+
+
+def draw_covariates(scenario: Scenario, n_courses: int, rng: np.random.Generator) -> Covariates:
+    """Draw complete covariates of `n_courses` courses."""
+    names = list(_LOADINGS)
+    loadings = np.array([_LOADINGS[name] for name in names])
+    own = np.sqrt(1.0 - (loadings**2).sum(axis=1))
+    factors = rng.standard_normal((n_courses, 4))
+    normals = factors @ loadings.T
+    normals += own * rng.standard_normal((n_courses, len(names)))
+    normal = dict(zip(names, normals.T, strict=True))
+    diagnosis = np.searchsorted(np.cumsum(scenario.diagnosis_shares)[:-1], rng.random(n_courses), side="right")
+    bipolar = diagnosis > 0
+    normal["prior_admissions"] = normal["prior_admissions"] + BIPOLAR_ADMISSIONS * bipolar
+    normal["onset_age_years"] = normal["onset_age_years"] + BIPOLAR_ONSET * bipolar
+    values = {name: transform(normal[name]) for name, transform in TRANSFORMS.items()}
+    age = np.clip(np.rint(AGE_MEAN + AGE_SPREAD * factors[:, 3]), *AGE_RANGE)
+    values["onset_age_years"] = np.minimum(values["onset_age_years"], age)
+    values["diastolic_mmhg"] = np.minimum(values["diastolic_mmhg"], values["systolic_mmhg"] - 20)
+    sex = np.searchsorted(np.cumsum(SEX_SHARES)[:-1], rng.random(n_courses), side="right")
+    stabilizer = rng.random(n_courses) < np.where(bipolar, STABILIZER_SHARES[1], STABILIZER_SHARES[0])
+    columns: Columns = {
+        "age_years": age,
+        "sex": Words(sex.astype(np.int8), ("female", "male", "other")),
+        "diagnosis": Words(diagnosis.astype(np.int8), DIAGNOSES),
     }
+    for name, drawn in values.items():
+        if name == "substance_use":
+            columns["mood_stabilizer"] = Words(stabilizer.astype(np.int8), YES_NO)
+            columns[name] = Words(drawn.astype(np.int8), ("none", "past", "current"))
+        else:
+            columns[name] = Words(drawn.astype(np.int8), YES_NO) if name in _YES_NO_COLUMNS else drawn
+    return Covariates(columns, normal["severity"])
 
 
-def log_effects(covariates: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the sum of the effects of the covariates on the log of the depth, (n,)."""
-    bipolar = (covariates["diagnosis"] != "MDD") - 0.30
-    trials = np.log1p(covariates["failed_trials"]) - 1.7
-    failed_ect = (covariates["failed_ect"] == "yes") - 0.15
-    benzodiazepine = np.log1p(covariates["benzodiazepine_mg_per_day"]) - 0.75
-    family_history = (covariates["family_history_alcohol"] == "yes") - 0.35
-    total: np.ndarray = (
-        EFFECT_BIPOLAR * bipolar
-        + EFFECT_LOG_FAILED_TRIALS * trials
-        + EFFECT_FAILED_ECT * failed_ect
-        + EFFECT_LOG_BENZODIAZEPINE * benzodiazepine
-        + EFFECT_FAMILY_HISTORY_ALCOHOL * family_history
-    )
-    return total
-
-
-def _levels(shares: dict[str, float], n_courses: int, rng: np.random.Generator) -> np.ndarray:
-    chosen = rng.choice(len(shares), n_courses, p=list(shares.values()))
-    drawn: np.ndarray = np.array(list(shares), object)[chosen]
-    return drawn
-
-
-def _yes(share: float | np.ndarray, n_courses: int, rng: np.random.Generator) -> np.ndarray:
-    answers: np.ndarray = np.where(rng.random(n_courses) < share, "yes", "no").astype(object)
-    return answers
-
-
-def _number(name: str, drawn: np.ndarray) -> np.ndarray:
-    """Round to whole numbers within the declared range of the column."""
-    column = _DECLARED[name]
-    whole: np.ndarray = np.clip(np.rint(drawn), column.minimum, column.maximum)
-    return whole
+def with_gaps(columns: Columns, mean_share: float, rng: np.random.Generator) -> Columns:
+    """Empty cells at random; age, sex and diagnosis are always known."""
+    kept: Columns = {}
+    for name, values in columns.items():
+        share = min(mean_share * _MISSING_WEIGHT.get(name, 0.0), 0.9)
+        if share == 0.0:
+            kept[name] = values
+            continue
+        gone = rng.random(len(values)) < share
+        if isinstance(values, Words):
+            kept[name] = Words(np.where(gone, np.int8(-1), values.codes), values.words)
+        else:
+            kept[name] = np.where(gone, np.nan, np.asarray(values))
+    return kept

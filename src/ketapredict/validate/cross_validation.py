@@ -1,13 +1,12 @@
 """Repeated cross-validation of the whole procedure, beside what it has to beat, with intervals."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
 
-from ketapredict.model.committee import fit_committee
-from ketapredict.model.folds import repeated_folds
+from ketapredict.model.folds import Fold, repeated_folds
 from ketapredict.model.members import TrainingData
 from ketapredict.validate.comparators import (
     baseline_predictions,
@@ -15,7 +14,9 @@ from ketapredict.validate.comparators import (
     prevalence_predictions,
     rule_predictions,
 )
+from ketapredict.validate.fits import fit_and_predict
 from ketapredict.validate.intervals import Difference, Interval, bootstrap_difference, bootstrap_interval
+from ketapredict.validate.measures import auc
 from ketapredict.validate.resampling import average_over_repeats
 
 N_FOLDS = 5
@@ -45,6 +46,10 @@ class LandmarkValidation:
         Model minus comparator, by comparator and measure.
     members_used : dict of str to float
         Share of the fits in which each member kept its weight.
+    folds : tuple of (repeat, train, test)
+        What was trained on and tested, as rows of the training data.
+    log_odds : tuple of numpy.ndarray
+        The model's log-odds of the test rows of each fold.
     """
 
     landmark: str
@@ -58,6 +63,8 @@ class LandmarkValidation:
     measures: dict[str, dict[str, Interval]]
     differences: dict[str, dict[str, Difference]]
     members_used: dict[str, float]
+    folds: tuple[Fold, ...] = ()
+    log_odds: tuple[np.ndarray, ...] = ()
 
 
 def cross_validate(
@@ -85,12 +92,8 @@ def cross_validate(
     LandmarkValidation
     """
     folds = repeated_folds(data.labels, data.patients, N_FOLDS, n_repeats, rng)
-    seeds = rng.integers(2**63, size=len(folds))
-    log_odds, weights = [], []
-    for found, members in _fits(data, folds, seeds):
-        log_odds.append(found)
-        weights.append(members)
-        progress(1)
+    splits = [(train, test) for _, train, test in folds]
+    log_odds, weights = zip(*fit_and_predict(data, splits, rng, progress), strict=True)
     rows = len(data.labels)
     improvement = [f.name for f in data.features if f.rule == "early_improvement" and f.known_at == landmark]
     predictions = {
@@ -98,13 +101,14 @@ def cross_validate(
         PREVALENCE: prevalence_predictions(data.labels, folds),
         BASELINE_ONLY: baseline_predictions(data.labels, data.frame["severity_relative"].to_numpy(), folds),
     }
-    ranked: dict[str, np.ndarray] = {}
+    # What ranks courses without training is ranked by itself: rates and slopes that differ from fold to fold would
+    # only blur it. The direction of the baseline score is the one that suits it best on these courses.
+    ranked = {BASELINE_ONLY: _best_ranking(data.labels, data.frame["severity_relative"].to_numpy())}
     if improvement:
         early = data.frame[improvement[0]].to_numpy()
         rule = rule_predictions(data.labels, early, folds)
         if rule is not None:
             predictions[RULE] = rule
-            # The rule needs no training to rank courses: rates that differ from fold to fold would only blur it.
             ranked[RULE] = meets_rule(early).astype(float)
     intervals_seed = int(rng.integers(2**63))
 
@@ -113,7 +117,7 @@ def cross_validate(
             return bootstrap_interval(data.labels, p, data.patients, np.random.default_rng(intervals_seed))
 
         found = intervals(predictions[name])
-        return found if name != RULE else found | {"auc": intervals(ranked[name])["auc"]}
+        return found | {"auc": intervals(ranked[name])["auc"]} if name in ranked else found
 
     def compared(name: str) -> dict[str, Difference]:
         def differences(p: np.ndarray) -> dict[str, Difference]:
@@ -121,7 +125,7 @@ def cross_validate(
             return bootstrap_difference(data.labels, predictions[MODEL], p, data.patients, rng)
 
         found = differences(predictions[name])
-        return found if name != RULE else found | {"auc": differences(ranked[name])["auc"]}
+        return found | {"auc": differences(ranked[name])["auc"]} if name in ranked else found
 
     return LandmarkValidation(
         landmark=landmark,
@@ -135,26 +139,11 @@ def cross_validate(
         measures={name: measured(name) for name in predictions},
         differences={name: compared(name) for name in predictions if name != MODEL},
         members_used={name: float(np.mean([members[name] > 0 for members in weights])) for name in weights[0]},
+        folds=tuple(folds),
+        log_odds=log_odds,
     )
 
 
-def _fits(
-    data: TrainingData, folds: list[tuple[int, np.ndarray, np.ndarray]], seeds: np.ndarray
-) -> Iterator[tuple[np.ndarray, dict[str, float]]]:
-    from joblib import Parallel, cpu_count, delayed
-
-    jobs = (
-        delayed(_fit_fold)(data, train, test, int(seed)) for (_, train, test), seed in zip(folds, seeds, strict=True)
-    )
-    yield from Parallel(n_jobs=cpu_count(), return_as="generator")(jobs)
-
-
-def _fit_fold(
-    data: TrainingData, train: np.ndarray, test: np.ndarray, seed: int
-) -> tuple[np.ndarray, dict[str, float]]:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        committee = fit_committee(data.rows(train), np.random.default_rng(seed))
-        weights = {member.name: weight for member, weight in zip(committee.members, committee.weights, strict=True)}
-        return committee.log_odds(data.rows(test)), weights
+def _best_ranking(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return values within 0 and 1, turned round if that ranks the labels better."""
+    return values if auc(labels, values) >= 0.5 else 1.0 - values

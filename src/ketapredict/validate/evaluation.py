@@ -16,6 +16,8 @@ from ketapredict.validate.tables import OBSERVED_OVER_EXPECTED
 
 # Percentile intervals of an AUC need events to resample; under this the score interval takes over.
 FEWEST_EVENTS_FOR_BOOTSTRAP = 10
+# Under this no figure is worth printing.
+FEWEST_COURSES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,9 @@ def evaluate(model: ResponseModel, cohort: Cohort, *, seed: int = 0) -> Evaluati
         if not len(scored):
             notes.append(f"{landmark}: no course with its score and the outcome")
             continue
+        if len(scored) < FEWEST_COURSES:
+            notes.append(f"{landmark}: {len(scored)} courses with its score and the outcome are too few to measure")
+            continue
         chosen = met.table["course_id"].isin(scored["course_id"]).to_numpy()
         y, patients = labels[keep][chosen], met.patients[chosen]
         predictors = {
@@ -88,7 +93,9 @@ def evaluate(model: ResponseModel, cohort: Cohort, *, seed: int = 0) -> Evaluati
                 records.append((landmark, name, len(y), int(y.sum()), measure, *values))
     if not records:
         raise CohortError(
-            "Expected courses with the score of a landmark and a known outcome; found none. " + "; ".join(notes) + "."
+            "Expected at least 10 courses with the score of a landmark and a known outcome; found fewer. "
+            + "; ".join(notes)
+            + "."
         )
     columns = ["landmark", "predictor", "courses", "events", "measure", "estimate", "low", "high"]
     return Evaluation(pd.DataFrame(records, columns=columns), tuple(notes))

@@ -4,7 +4,7 @@ Patients are drawn with replacement, each with all of their courses. A resample 
 times that each row was drawn, so that all resamples are worked on together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,7 @@ def bootstrap_interval(
     groups: np.ndarray,
     rng: np.random.Generator,
     n_bootstrap: int = N_BOOTSTRAP,
+    weights: np.ndarray | None = None,
 ) -> dict[str, Interval]:
     """Return every measure of `MEASURES` with a 95% percentile interval.
 
@@ -82,6 +83,8 @@ def bootstrap_interval(
     rng : numpy.random.Generator
     n_bootstrap : int
         Number of resamples, > 0.
+    weights : numpy.ndarray (n,), optional
+        Weights >= 0 of the rows, held fixed over the resamples; one for every row by default.
 
     Returns
     -------
@@ -103,15 +106,45 @@ def bootstrap_interval(
     smaller_class = min(outcomes.sum(), len(outcomes) - outcomes.sum())
     measures = [measure for measure in MEASURES.values() if smaller_class >= measure.min_events]
     resampled: dict[str, list[np.ndarray]] = {measure.name: [] for measure in measures}
-    for weights in _resampled_weights(groups, len(outcomes), rng, n_bootstrap):
+    for counts in resampled_weights(groups, len(outcomes), rng, n_bootstrap):
+        drawn = counts if weights is None else counts * weights
         for measure in measures:
-            resampled[measure.name].append(measure.kernel(outcomes, probabilities, weights))
+            resampled[measure.name].append(measure.kernel(outcomes, probabilities, drawn))
     intervals = {name: Interval(np.nan, np.nan, np.nan, n_bootstrap, n_bootstrap) for name in MEASURES}
     for measure in measures:
-        low, high, _, n_failed = _summary(np.concatenate(resampled[measure.name]))
-        estimate = measure.function(outcomes, probabilities, None)
-        intervals[measure.name] = Interval(estimate, low, high, n_failed, n_bootstrap)
+        estimate = measure.function(outcomes, probabilities, weights)
+        intervals[measure.name] = percentile_interval(estimate, np.concatenate(resampled[measure.name]))
     return intervals
+
+
+def bootstrap_statistics(
+    statistics: Callable[[np.ndarray], np.ndarray],
+    groups: np.ndarray,
+    rng: np.random.Generator,
+    n_bootstrap: int = N_BOOTSTRAP,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return statistics of all rows and of every resample of patients.
+
+    Parameters
+    ----------
+    statistics : callable
+        From weights (b, n) to the values (b, k) of k statistics, NaN where one is not estimable.
+    groups : numpy.ndarray (n,)
+        Patient of each row, none missing.
+    rng : numpy.random.Generator
+    n_bootstrap : int
+        Number of resamples, > 0.
+
+    Returns
+    -------
+    estimates : numpy.ndarray (k,)
+    resampled : numpy.ndarray (n_bootstrap, k)
+        For `percentile_interval`; columns of one resample can be subtracted, they are paired.
+    """
+    n_rows = len(groups)
+    estimates = statistics(np.ones((1, n_rows)))[0]
+    parts = [statistics(weights) for weights in resampled_weights(groups, n_rows, rng, n_bootstrap)]
+    return estimates, np.concatenate(parts)
 
 
 def bootstrap_difference(
@@ -135,7 +168,7 @@ def bootstrap_difference(
     outcomes, first = as_predictions(y, p_first)
     _, second = as_predictions(y, p_second)
     resampled: dict[str, list[np.ndarray]] = {name: [] for name in DIFFERENCE_MEASURES}
-    for weights in _resampled_weights(groups, len(outcomes), rng, n_bootstrap):
+    for weights in resampled_weights(groups, len(outcomes), rng, n_bootstrap):
         for name in DIFFERENCE_MEASURES:
             kernel = MEASURES[name].kernel
             resampled[name].append(kernel(outcomes, first, weights) - kernel(outcomes, second, weights))
@@ -148,7 +181,7 @@ def bootstrap_difference(
     return differences
 
 
-def _resampled_weights(
+def resampled_weights(
     groups: np.ndarray, n_rows: int, rng: np.random.Generator, n_bootstrap: int
 ) -> Iterator[np.ndarray]:
     """Yield the number of times that each row is drawn, (some resamples, n_rows), n_bootstrap in all."""
@@ -159,6 +192,12 @@ def _resampled_weights(
         drawn = rng.integers(0, n_groups, (size, n_groups)) + n_groups * np.arange(size)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=size * n_groups).reshape(size, n_groups)
         yield counts.astype(float)[:, codes]
+
+
+def percentile_interval(estimate: float, values: np.ndarray) -> Interval:
+    """Return an estimate with the 2.5th and 97.5th percentile of its resampled values (b,), NaN where they failed."""
+    low, high, _, n_failed = _summary(values)
+    return Interval(float(estimate), low, high, n_failed, len(values))
 
 
 def _summary(values: np.ndarray) -> tuple[float, float, float, int]:

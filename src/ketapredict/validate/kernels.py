@@ -51,6 +51,17 @@ def brier_kernel(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarra
     return _ratio(weights @ (y - p) ** 2, weights.sum(axis=1))
 
 
+def scaled_brier_kernel(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the weighted scaled Brier score for each row of weights (b, n), (b,)."""
+    prevalence = _ratio(weights @ y, weights.sum(axis=1))
+    return 1.0 - _ratio(brier_kernel(y, p, weights), prevalence * (1.0 - prevalence))
+
+
+def observed_over_expected_kernel(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return weighted events over the weighted sum of the probabilities for each row of weights (b, n), (b,)."""
+    return _ratio(weights @ y, weights @ p)
+
+
 def calibration_intercept_kernel(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the calibration-in-the-large for each row of weights (b, n), (b,)."""
     estimable = (weights @ y > 0) & (weights @ (1.0 - y) > 0)

@@ -14,6 +14,7 @@ from ketapredict.validate.kernels import (
     calibration_intercept_kernel,
     calibration_slope_kernel,
     log_loss_kernel,
+    scaled_brier_kernel,
 )
 
 Kernel = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -66,6 +67,20 @@ def brier(y: np.ndarray, p: np.ndarray, weights: np.ndarray | None = None) -> fl
     Parameters and errors as for `auc`; 0 is perfect, NaN if no row has weight.
     """
     return _single(brier_kernel, y, p, weights)
+
+
+def scaled_brier(y: np.ndarray, p: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Return the scaled Brier score: 1 - Brier / [prevalence (1 - prevalence)].
+
+    The Brier score of the prevalence among the same rows is the scale, so that 1 is perfect, 0 no better
+    than the prevalence and negative worse. Parameters and errors as for `auc`; NaN if only one class has
+    weight.
+
+    References
+    ----------
+    Steyerberg et al., Epidemiology 2010;21:128.
+    """
+    return _single(scaled_brier_kernel, y, p, weights)
 
 
 def calibration_intercept(y: np.ndarray, p: np.ndarray, weights: np.ndarray | None = None) -> float:
@@ -128,6 +143,7 @@ MEASURES: dict[str, Measure] = {
         Measure("auc", "AUC", auc, auc_kernel, perfect=1.0, min_events=1),
         Measure("log_loss", "log-loss", log_loss, log_loss_kernel, perfect=0.0, min_events=0),
         Measure("brier", "Brier score", brier, brier_kernel, perfect=0.0, min_events=0),
+        Measure("scaled_brier", "scaled Brier score", scaled_brier, scaled_brier_kernel, perfect=1.0, min_events=1),
         Measure(
             "calibration_intercept",
             "calibration-in-the-large",

@@ -38,8 +38,8 @@ def auc_interval(auc: float, events: int, others: int) -> tuple[float, float]:
 def ratio_interval(observed: int, courses: int, expected: float) -> tuple[float, float]:
     """Return a 95% interval of observed over expected events.
 
-    exp(log(O / E) +- z sqrt((1 - O / n) / O)) (Debray 2017, doi:10.1136/bmj.i6460); with no event the low
-    end is 0 and the high end that of the exact one-sided 97.5% limit.
+    exp(log(O / E) +- z sqrt((1 - O / n) / O)) (Debray 2017, doi:10.1136/bmj.i6460); without any event, or with
+    nothing but events, the other end is that of the exact one-sided 97.5% limit.
 
     Parameters
     ----------
@@ -49,6 +49,8 @@ def ratio_interval(observed: int, courses: int, expected: float) -> tuple[float,
     """
     if observed == 0:
         return 0.0, float(courses * (1 - 0.025 ** (1 / courses)) / expected)
+    if observed == courses:
+        return float(courses * 0.025 ** (1 / courses) / expected), float(courses / expected)
     half = Z * np.sqrt((1 - observed / courses) / observed)
     ratio = observed / expected
     return float(ratio * np.exp(-half)), float(ratio * np.exp(half))

@@ -65,6 +65,17 @@ def as_text(table: pd.DataFrame) -> str:
     return str(wide.rename(columns=labels).rename_axis(columns=None).to_string(index=False))
 
 
+def differences_as_text(table: pd.DataFrame) -> str:
+    """Return the log-loss differences of a differences table as text, one line per landmark and comparator."""
+    chosen = table[table["measure"] == "log_loss"]
+    shown = chosen[["landmark", "comparator"]].assign(
+        difference=[
+            f"{e:+.3f} ({low:+.3f} to {high:+.3f})" for e, low, high in chosen[["difference", "low", "high"]].to_numpy()
+        ]
+    )
+    return str(shown.to_string(index=False))
+
+
 def _interval_text(estimate: float, low: float, high: float) -> str:
     if np.isnan(estimate):
         return "not estimable"

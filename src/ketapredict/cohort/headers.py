@@ -1,0 +1,44 @@
+"""Column names in messages: a file without a header has a patient's values where names should stand."""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+_NUMBER = r"[+-]?(\d[\d.,' ]*|[.,]\d+)([eE][+-]?\d+)?\s*%?"
+_DATE = r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ].*)?|\d{1,2}[. -]*[^\W\d]{3,9}[. -]*\d{2,4}|\d{1,2}:\d{2}(:\d{2})?"
+_VALUE = re.compile(f"({_NUMBER}|{_DATE})")
+
+
+def looks_like_value(name: object) -> bool:
+    """Whether a column name is empty, or looks like a number or a date."""
+    text = str(name).strip()
+    return name is None or not text or _VALUE.fullmatch(text) is not None
+
+
+def holds_any(header: Iterable[object], known: Collection[str]) -> bool:
+    """Whether a header holds one of the names that are known, in any case."""
+    names = {name.casefold() for name in known}
+    return any(str(name).strip().casefold() in names for name in header)
+
+
+def listed(names: Iterable[object], header: Sequence[object] | None = None) -> str:
+    """List column names for a message; those that look like a number or a date only by their position.
+
+    Parameters
+    ----------
+    names : iterable
+        The names to list; only of a header that is known to be one.
+    header : sequence or None
+        All names of the table, where `names` are only some of them.
+    """
+    names = list(names)
+    places = {str(name): place for place, name in reversed(list(enumerate(header or names, 1)))}
+    hidden = [places[str(name)] for name in names if looks_like_value(name)]
+    plain = [str(name) for name in names if not looks_like_value(name)]
+    if hidden:
+        plain.append(f"{len(hidden)} whose name looks like a value ({positions(hidden)})")
+    return ", ".join(plain)
+
+
+def positions(places: Sequence[int]) -> str:
+    """Return positions from 1 in words: `columns 1, 2`."""
+    return f"column{'s' if len(places) > 1 else ''} {', '.join(map(str, places))}"

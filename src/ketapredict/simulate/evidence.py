@@ -1,0 +1,34 @@
+"""The published figures that come with the package, as tables."""
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+Table = Literal["targets", "arms", "trajectory", "predictors", "crosswalk"]
+COMPARED_CERTAINTY = ("high", "moderate")
+TARGET_TAGS = ("confirmed", "derived")
+
+
+def evidence_table(name: Table) -> pd.DataFrame:
+    """Read a table of published figures; its columns are those of the file (see its README)."""
+    with (files("ketapredict") / "data" / "evidence" / f"{name}.csv").open("r", encoding="utf-8") as file:
+        return pd.read_csv(file)
+
+
+def compared_targets() -> pd.DataFrame:
+    """Return the targets of high or moderate certainty whose figures are confirmed, or derived from such."""
+    targets = evidence_table("targets")
+    kept = targets["certainty"].isin(COMPARED_CERTAINTY) & targets["verification"].isin(TARGET_TAGS)
+    return targets[kept].reset_index(drop=True)
+
+
+@lru_cache
+def crosswalk_rows() -> dict[str, np.ndarray]:
+    """Return the middle of each total's range by QIDS-SR16 total, (28,) each, keyed by scale."""
+    table = evidence_table("crosswalk")
+    scales = ("ids_sr30", "hrsd17", "hrsd21", "hrsd24")
+    middle = {name: (table[f"{name}_low"] + table[f"{name}_high"]).to_numpy(float) / 2 for name in scales}
+    return {"qids_sr16": table["qids_sr16"].to_numpy(float)} | middle

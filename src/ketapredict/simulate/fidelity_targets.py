@@ -1,0 +1,86 @@
+"""How each target of the evidence is computed on simulated courses."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from ketapredict.simulate import statistics as stat
+from ketapredict.simulate.cohort import simulate_with_truth
+from ketapredict.simulate.imitations import SCENARIOS, Imitations
+
+Simulated = Callable[[Imitations], float]
+
+_RESEARCH, _QIDS, _PHQ = "course, open research", "course, clinic, QIDS", "course, clinic, PHQ-9"
+_MIDAZOLAM, _SALINE = "single, midazolam trial", "single, saline trial"
+_SIX_RATINGS = ("24h", "inf2", "inf3", "inf4", "inf5", "end")
+_MOST_TRUTHS = 100_000
+
+
+@lru_cache(maxsize=8)
+def bayes_optimal_aucs(n_courses: int, seed: int) -> dict[str, float]:
+    """Return the AUC of the true probability of response by landmark at the default settings.
+
+    No prediction from the same columns has a higher one in expectation. Many sites stand for the average
+    over sites; at most 100,000 courses are used.
+    """
+    scenario = SCENARIOS["default"]
+    _, truth = simulate_with_truth(scenario, min(n_courses, _MOST_TRUTHS), seed)
+    return {landmark: _auc(truth, landmark) for landmark in scenario.protocol.landmarks}
+
+
+TARGETS: dict[str, Simulated] = {
+    "24h_response_single_MDD_ketamine": lambda made: stat.response(made[_MIDAZOLAM], "24h"),
+    "24h_response_midazolam": lambda made: stat.response(made[_MIDAZOLAM], "24h", control=True),
+    "24h_response_saline": lambda made: stat.response(made[_SALINE], "24h", control=True),
+    "24h_remission_single_MDD_ketamine": lambda made: stat.remission(made[_MIDAZOLAM], "24h", 9),
+    "72h_response_single": lambda made: stat.response(made[_MIDAZOLAM], "72h"),
+    "d7_response_single": lambda made: stat.response(made[_MIDAZOLAM], "7d"),
+    "d14_still_responding_single": lambda made: stat.response(made[_MIDAZOLAM], "14d"),
+    "d_24h_vs_midazolam": lambda made: stat.effect_size(made[_MIDAZOLAM], "24h"),
+    "d_24h_vs_saline": lambda made: stat.effect_size(made[_SALINE], "24h"),
+    "madrs_change_24h_mean_TRD": lambda made: stat.change(made[_MIDAZOLAM], "24h")[0],
+    "madrs_change_24h_sd": lambda made: stat.change(made[_MIDAZOLAM], "24h")[1],
+    "madrs_followup_sd": lambda made: float(
+        np.mean([np.nanstd(made[_MIDAZOLAM].score(point)[~made[_MIDAZOLAM].control]) for point in ("24h", "72h", "7d")])
+    ),
+    "post6_response_openlabel_MDD_research": lambda made: stat.response(made[_RESEARCH], "end"),
+    "post6_remission_openlabel_research": lambda made: stat.remission(made[_RESEARCH], "end", 10),
+    "post6_response_selfreport_trial": lambda made: stat.response(made["course, open research, QIDS"], "end"),
+    "course_response_realworld_selfreport": lambda made: float(
+        np.mean([stat.response(made[name], "end") for name in (_QIDS, _PHQ)])
+    ),
+    "course_remission_realworld": lambda made: float(
+        np.mean([stat.remission(made[_QIDS], "end", 5), stat.remission(made[_PHQ], "end", 4)])
+    ),
+    "course_response_blinded_vs_midazolam": lambda made: stat.response(made["course, midazolam trial"], "end"),
+    "infusion1_response_in_6infusion_course": lambda made: stat.response(made[_RESEARCH], "24h"),
+    "median_infusions_to_response": lambda made: stat.infusions_to_response(made[_RESEARCH], _SIX_RATINGS),
+    "late_improver_share_after_2_misses": lambda made: stat.late_improvers(made[_QIDS], ("24h", "inf2"), "end"),
+    "sens_20pct_improvement_post3_for_response": lambda made: stat.sensitivity(
+        made["course, open research, mixed"], "inf3", "end"
+    ),
+    "class_share_robust_severe": lambda made: stat.class_share(made[_QIDS], "robust"),
+    "class_share_poor_severe": lambda made: stat.class_share(made[_QIDS], "none"),
+    "AUC_baseline_clinical_only": lambda made: bayes_optimal_aucs(made.n_courses, made.seed)["pre"],
+    "AUC_with_early_score": lambda made: bayes_optimal_aucs(made.n_courses, made.seed)["24h"],
+    "CADSS_to_improvement_r": lambda made: stat.dissociation_correlation(made[_MIDAZOLAM], "4h"),
+    "sex_effect": lambda made: stat.sex_difference(made[_RESEARCH], "end"),
+    "dropout_course": lambda made: float(100.0 * np.isnan(made[_RESEARCH].score("end")).mean()),
+    "worsening_share": lambda made: stat.worsened(made[_PHQ], "end"),
+    "TE_hypertension_any_infusion_age60plus": lambda made: stat.hypertension(made[_QIDS], 60),
+    "QIDS_end_minus_start_CRTCE": lambda made: stat.change(made[_QIDS], "end")[0],
+}
+# Named, not compared: what the simulator does not cover.
+OUTSIDE: dict[str, str] = {
+    "median_days_to_relapse_after_course": "relapse after the course is outside the simulator",
+}
+
+
+def _auc(truth: pd.DataFrame, landmark: str) -> float:
+    responded = truth["response"].to_numpy() == 1.0
+    ranks = rankdata(truth[f"response_at_{landmark}"].to_numpy())
+    positive, negative = int(responded.sum()), int((~responded).sum())
+    return float((ranks[responded].sum() - positive * (positive + 1) / 2.0) / (positive * negative))

@@ -1,0 +1,97 @@
+"""Published statistics, computed on simulated courses. Rates are shares of those rated, in percent."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ketapredict.simulate.imitations import Imitation
+
+_RESPONSE = 0.5
+_IMPROVED = 0.2
+
+
+def response(made: Imitation, point: str, *, control: bool = False, fall: float = _RESPONSE) -> float:
+    """Share of an arm whose score fell by `fall` of the baseline or more, %."""
+    return _share(made.improvement(point)[made.control == control], lambda gain: gain >= fall - 1e-12)
+
+
+def remission(made: Imitation, point: str, cut: float, *, control: bool = False) -> float:
+    """Share of an arm at or under the cut, %."""
+    return _share(made.score(point)[made.control == control], lambda score: score <= cut)
+
+
+def response_where(made: Imitation, point: str, rows: np.ndarray) -> float:
+    """Response among the rows given, %."""
+    return _share(made.improvement(point)[rows], lambda gain: gain >= _RESPONSE)
+
+
+def response_at_any(made: Imitation, points: tuple[str, ...], *, control: bool = False) -> float:
+    """Share of an arm that responds at any of the time points, %."""
+    gains = np.column_stack([made.improvement(point) for point in points])[made.control == control]
+    return float(100.0 * (np.nan_to_num(gains, nan=-1.0) >= _RESPONSE).any(axis=1).mean())
+
+
+def change(made: Imitation, point: str, *, control: bool = False) -> tuple[float, float]:
+    """Mean and SD of the change from the baseline in an arm, points."""
+    rows = made.control == control
+    difference = made.score(point)[rows] - made.baseline[rows]
+    return float(np.nanmean(difference)), float(np.nanstd(difference))
+
+
+def effect_size(made: Imitation, point: str) -> float:
+    """Difference of the arms' mean changes over their pooled SD, positive where ketamine does better."""
+    (active, active_spread), (control, control_spread) = change(made, point), change(made, point, control=True)
+    return (control - active) / float(np.sqrt((active_spread**2 + control_spread**2) / 2.0))
+
+
+def infusions_to_response(made: Imitation, points: tuple[str, ...]) -> float:
+    """Median number of infusions after which those who respond at any time first do."""
+    gains = np.nan_to_num(np.column_stack([made.improvement(point) for point in points]), nan=-1.0)
+    responded = gains >= _RESPONSE
+    return float(np.median(responded.argmax(axis=1)[responded.any(axis=1)] + 1))
+
+
+def late_improvers(made: Imitation, early: tuple[str, ...], end: str) -> float:
+    """Share with 20% or more at the end of those under 20% at all of the early ratings, %."""
+    missed = np.all([made.improvement(point) < _IMPROVED for point in early], axis=0)
+    return _share(made.improvement(end)[missed], lambda gain: gain >= _IMPROVED)
+
+
+def sensitivity(made: Imitation, early: str, end: str) -> float:
+    """Share of the end's responders who had improved by 20% at an early rating, 0 to 1."""
+    responders = made.improvement(end) >= _RESPONSE
+    return _share(made.improvement(early)[responders], lambda gain: gain >= _IMPROVED) / 100.0
+
+
+def worsened(made: Imitation, point: str) -> float:
+    """Share that ends above the baseline, %."""
+    return _share(made.improvement(point), lambda gain: gain < 0)
+
+
+def class_share(made: Imitation, name: str) -> float:
+    """Share of courses of a class, %."""
+    return float(100.0 * (made.hidden["class_course"] == name).mean())
+
+
+def dissociation_correlation(made: Imitation, point: str) -> float:
+    """Correlation of CADSS at 40 min with improvement in the active arm."""
+    rows = ~made.control & ~np.isnan(made.improvement(point))
+    return float(np.corrcoef(made.table["cadss_40min"].to_numpy(float)[rows], made.improvement(point)[rows])[0, 1])
+
+
+def sex_difference(made: Imitation, point: str) -> float:
+    """Mean improvement of men less that of women over the SD."""
+    gain, sex = made.improvement(point), made.table["sex"]
+    men, women = gain[(sex == "male").to_numpy()], gain[(sex == "female").to_numpy()]
+    return float((np.nanmean(men) - np.nanmean(women)) / np.nanstd(gain))
+
+
+def hypertension(made: Imitation, from_age: float) -> float:
+    """Share of those from an age on with hypertension at any infusion, %."""
+    rows = (made.table["age_years"] >= from_age).to_numpy()
+    return float(100.0 * (made.hidden["hypertensive_any_infusion"][rows] == "yes").mean())
+
+
+def _share(values: np.ndarray, condition: Callable[[np.ndarray], np.ndarray]) -> float:
+    known = values[~np.isnan(values)]
+    return float(100.0 * condition(known).mean())

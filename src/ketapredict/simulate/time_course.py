@@ -1,0 +1,147 @@
+r"""How the effect of the treatment comes, accumulates and goes over a protocol's time points.
+
+The mean improvement of a course with first-infusion class j and course class k is
+
+.. math:: \mu_t(j, k) = r\,a_t\,[(1 - w_t)\,d^{first}_j + w_t\,d^{late}_k]
+
+with a_t the share of the full effect that is present, w_t the weight of the later class
+and r what the rater sees of it (`ratings`).
+
+* Onset after an infusion: 0.40 at 40 min, 1 at 24 h (from 40 min on, peak at day 1: Kishimoto 2016,
+  PMC5116384; Zarate 2006 separates from 110 min; 40 min d 0.52 to 0.89, PMC3000408, PMID 22297150).
+* One infusion: a_t = o_t / (1 + (day / 9.5)^3.5), o_t the onset: response 52, 48, 40% at 24 h, 72 h, day 7
+  (Han 2016, PMC5098773), lost by day 10 to 12 (Kishimoto 2016), 13% at day 14 (Pennybaker 2017, PMID
+  27839782). The later class takes over from 24 h to day 7 on a logarithmic scale.
+* A course: w_t = (1 - exp(-(n - 1) / 6)) / (1 - exp(-5 / 6)), n the number of infusions so far (the
+  last with its onset), so that the median responder responds after infusion 3 (Phillips 2019, PMID
+  30922101). After the last infusion a_t = 1 / (1 + (day / 25)^3.5) (assumed).
+* Gradual (a protocol of another treatment in weeks): a_t rises with a time constant of two weeks; assumed.
+
+The curves' formulas are assumed; what they meet is in the fidelity report.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ketapredict.cohort.protocols import HOURS_PER_DAY, Protocol
+from ketapredict.simulate.scenario import Scenario
+
+EARLY_FROM_HOURS = 18.0  # the early rating is the first one from here on: `24h` with its window
+GRADUAL_FROM_HOURS = 5 * HOURS_PER_DAY  # a first rating that late: a treatment that works over weeks
+STANDARD_DAYS = (0.0, 2.0, 4.0, 7.0, 9.0, 11.0)
+MAXIMUM_INFUSIONS = 30
+
+_ONSET_HOURS = (0.0, 0.67, 2.0, 4.0, 24.0)
+_ONSET_SHARES = (0.0, 0.40, 0.65, 0.80, 1.0)
+_SINGLE_FADE_DAYS, _COURSE_FADE_DAYS, _FADE_POWER = 9.5, 25.0, 3.5
+_ACCUMULATION = 6.0
+_GRADUAL_DAYS = 14.0
+
+
+@dataclass(frozen=True)
+class TimeCourse:
+    """Shares at each time point, (time points,) each.
+
+    Attributes
+    ----------
+    hours : numpy.ndarray
+        Hours after the start of the first infusion.
+    present : numpy.ndarray
+        a_t, 0 to 1.
+    later : numpy.ndarray
+        w_t, 0 to 1.
+    onset : numpy.ndarray
+        o_t, 0 to 1.
+    """
+
+    hours: np.ndarray
+    present: np.ndarray
+    later: np.ndarray
+    onset: np.ndarray
+
+
+def design_of(scenario: Scenario) -> Literal["single", "course", "gradual"]:
+    """Return the design: as asked for, else read from the protocol.
+
+    A course where infusions are numbered (`inf2`, ...) or their days are given; gradual where the first
+    rating comes after five days or more; else a single infusion.
+    """
+    if scenario.design != "auto":
+        return scenario.design
+    if len(scenario.infusion_days) > 1 or _numbered(scenario.protocol):
+        return "course"
+    return "gradual" if scenario.protocol.time_points[0].hours >= GRADUAL_FROM_HOURS else "single"
+
+
+def infusion_days(scenario: Scenario) -> tuple[float, ...]:
+    """Return the days of the infusions, the first at 0; a course without more words is day 0, 2, 4, 7, 9, 11.
+
+    Where the protocol numbers infusions, number k is 24 h before time point `inf<k>`; those between are
+    interpolated and later ones follow at the mean distance up to a day before the outcome.
+    """
+    if scenario.infusion_days:
+        return scenario.infusion_days
+    if design_of(scenario) != "course":
+        return (0.0,)
+    numbered = _numbered(scenario.protocol)
+    known = {1: 0.0} | {k: hours / HOURS_PER_DAY - 1.0 for k, hours in numbered.items() if k > 1}
+    last = max(scenario.protocol.time_point(scenario.protocol.outcome).hours / HOURS_PER_DAY - 1.0, 0.0)
+    standard = dict(enumerate(STANDARD_DAYS, 1))
+    if all(abs(standard.get(k, -9.0) - day) < 0.5 for k, day in known.items()):
+        fitting = tuple(day for k, day in standard.items() if day <= last + 0.5 or k <= max(known))
+        return fitting or (0.0,)
+    count = max(known)
+    days = list(np.interp(range(1, count + 1), sorted(known), [known[k] for k in sorted(known)]))
+    gap = max(days[-1] / max(count - 1, 1), 0.5)
+    while days[-1] + gap <= last + 0.5 and len(days) < MAXIMUM_INFUSIONS:
+        days.append(days[-1] + gap)
+    return tuple(float(day) for day in days)
+
+
+def time_course(scenario: Scenario, hours: np.ndarray | None = None) -> TimeCourse:
+    """Return the shares at the protocol's time points, or at the hours given (T,)."""
+    if hours is None:
+        hours = np.array([point.hours for point in scenario.protocol.time_points])
+    days = hours / HOURS_PER_DAY
+    onset = np.interp(hours, _ONSET_HOURS, _ONSET_SHARES)
+    design = design_of(scenario)
+    if design == "single":
+        later = np.clip(np.log(np.maximum(days, 1.0)) / np.log(7.0), 0.0, 1.0)
+        return TimeCourse(hours, onset * _fade(days, _SINGLE_FADE_DAYS), later, onset)
+    if design == "gradual":
+        end = scenario.protocol.time_point(scenario.protocol.outcome).hours / HOURS_PER_DAY
+        first = min(scenario.protocol.time_points[0].hours / HOURS_PER_DAY, 0.5 * end)
+        grown = (1.0 - np.exp(-days / _GRADUAL_DAYS)) / (1.0 - np.exp(-end / _GRADUAL_DAYS))
+        present = np.minimum(grown, 1.0)
+        return TimeCourse(hours, present, np.clip((days - first) / (end - first), 0.0, 1.0), present)
+    given = np.array(infusion_days(scenario))
+    number = np.searchsorted(given, days, side="right")
+    since = hours - HOURS_PER_DAY * given[np.maximum(number - 1, 0)]
+    so_far = np.maximum(number - 1 + np.interp(since, _ONSET_HOURS, _ONSET_SHARES), 1.0)
+    full = 1.0 - np.exp(-(len(STANDARD_DAYS) - 1) / _ACCUMULATION)
+    later = np.minimum((1.0 - np.exp(-(so_far - 1.0) / _ACCUMULATION)) / full, 1.0)
+    present = onset * np.where(number == len(given), _fade(since / HOURS_PER_DAY - 1.0, _COURSE_FADE_DAYS), 1.0)
+    return TimeCourse(hours, present, later, onset)
+
+
+def early_point(protocol: Protocol) -> int:
+    """Return the position of the early rating: the first from 18 h on and before the outcome, else the first."""
+    outcome = protocol.position(protocol.outcome) - 1
+    late = [i for i, point in enumerate(protocol.time_points) if point.hours >= EARLY_FROM_HOURS and i < outcome]
+    return late[0] if late else 0
+
+
+def _numbered(protocol: Protocol) -> dict[int, float]:
+    """Return the hour of each time point called `inf<k>`."""
+    return {
+        int(point.name[3:]): point.hours
+        for point in protocol.time_points
+        if point.name.startswith("inf") and point.name[3:].isdigit()
+    }
+
+
+def _fade(days: np.ndarray, scale_days: float) -> np.ndarray:
+    kept: np.ndarray = 1.0 / (1.0 + (np.maximum(days, 0.0) / scale_days) ** _FADE_POWER)
+    return kept

@@ -1,0 +1,155 @@
+"""Internal-external validation: each site predicted by the procedure fitted to the other sites."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from ketapredict.model.members import TrainingData
+from ketapredict.validate.fits import Split, fit_and_predict
+from ketapredict.validate.pooling import Pooled, pool
+from ketapredict.validate.site_figures import SiteFigure, site_figures
+from ketapredict.validate.thresholds import THRESHOLDS
+
+# Fewer of either class, and a site has no figure of its own.
+FEWEST_EVENTS = 10
+# Sites too small for a figure are left out together, in at most this many lots.
+SMALL_SITE_LOTS = 5
+SMALLER_SITES = "smaller sites"
+INTERVAL = ["measure", "scale", "estimate", "low", "high"]
+SITE_COLUMNS = ["site", "sites", "courses", "events", *INTERVAL, "se"]
+POOLED_COLUMNS = [*INTERVAL, "sites", "tau", "i2", "prediction_low", "prediction_high"]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteValidation:
+    """Performance at each site by a model that saw none of it.
+
+    Attributes
+    ----------
+    sites : pandas.DataFrame
+        `site, sites, courses, events, measure, scale, estimate, low, high, se`: one row per site (the smaller
+        ones together) and measure; `se` on the scale on which figures are pooled ("logit" or "identity").
+    pooled : pandas.DataFrame
+        `measure, scale, estimate, low, high, sites, tau, i2, prediction_low, prediction_high`, tau on that scale.
+    log_odds : numpy.ndarray
+        (n,) log-odds of each course by the fit without its site; NaN where none could be made.
+    notes : tuple of str
+    """
+
+    sites: pd.DataFrame
+    pooled: pd.DataFrame
+    log_odds: np.ndarray
+    notes: tuple[str, ...]
+
+
+def validate_by_site(
+    data: TrainingData,
+    sites: np.ndarray,
+    rng: np.random.Generator,
+    thresholds: Sequence[float] = THRESHOLDS,
+    progress: Callable[[int], None] = lambda _: None,
+) -> SiteValidation | None:
+    """Leave each site out in turn, refit the whole procedure to the rest, and pool the sites' figures.
+
+    A site with at least ten courses of either class has its own figures. The others are left out in up to
+    five lots of whole sites, and their predictions are measured together as one unit, which also enters
+    the pooling as one: tau is then a little too small, as that unit averages over several sites. A
+    patient of two sites is trained on in neither of them when one is left out. Figures are pooled as
+    `pooling.pool` says, the AUC on the logit.
+
+    Parameters
+    ----------
+    data : TrainingData
+        n courses.
+    sites : numpy.ndarray (n,)
+        Site of each course; None, NaN or "" where it is not known: such courses train but are not tested.
+    rng : numpy.random.Generator
+    thresholds : sequence of float
+        For net benefit.
+    progress : callable
+        Called with 1 after each fit.
+
+    Returns
+    -------
+    SiteValidation or None
+        None with fewer than two known sites.
+
+    References
+    ----------
+    Steyerberg and Harrell, J Clin Epidemiol 2016;69:245; Debray et al., Stat Med 2013;32:3158; Snell et al.,
+    Stat Methods Med Res 2018;27:3505 (scales).
+    """
+    names = np.array([str(site) if site is not None and site == site else "" for site in sites], dtype=object)
+    known = sorted(set(names.tolist()) - {""})
+    if len(known) < 2:
+        return None
+    large = [site for site in known if _rarer(data.labels[names == site]) >= FEWEST_EVENTS]
+    small = [site for site in known if site not in large]
+    units = [[site] for site in large] + _lots(small, names)
+    splits: list[Split] = []
+    notes = [f"{int((names == '').sum())} courses without a site are trained on only"] if (names == "").any() else []
+    for unit in units:
+        test = np.flatnonzero(np.isin(names, unit))
+        train = np.flatnonzero(~np.isin(names, unit) & ~np.isin(data.patients, data.patients[test]))
+        if _rarer(data.labels[train]) < FEWEST_EVENTS:
+            notes.append(f"{', '.join(unit)}: not left out, the other sites have too few courses of one class")
+            continue
+        splits.append((train, test))
+    log_odds = np.full(len(names), np.nan)
+    for (_, test), (found, _) in zip(splits, fit_and_predict(data, splits, rng, progress), strict=True):
+        log_odds[test] = found
+    figures = []
+    for label, members in [(site, [site]) for site in large] + ([(SMALLER_SITES, small)] if small else []):
+        rows = np.isin(names, members) & np.isfinite(log_odds)
+        if _rarer(data.labels[rows]) < FEWEST_EVENTS:
+            notes.append(f"{label}: too few courses of one class for a figure")
+            continue
+        found_here = site_figures(data.labels[rows], log_odds[rows], thresholds)
+        figures.append((label, len(members), int(rows.sum()), int(data.labels[rows].sum()), found_here))
+    return SiteValidation(_site_table(figures), _pooled_table(figures), log_odds, tuple(notes))
+
+
+def _rarer(labels: np.ndarray) -> int:
+    return int(min(labels.sum(), len(labels) - labels.sum()))
+
+
+def _lots(small: Sequence[str], names: np.ndarray) -> list[list[str]]:
+    """Spread sites over lots of about equal numbers of courses, the largest first."""
+    lots: list[list[str]] = [[] for _ in range(min(SMALL_SITE_LOTS, len(small)))]
+    filled = [0] * len(lots)
+    for site in sorted(small, key=lambda name: (-int((names == name).sum()), name)):
+        emptiest = filled.index(min(filled))
+        lots[emptiest].append(site)
+        filled[emptiest] += int((names == site).sum())
+    return lots
+
+
+_Unit = tuple[str, int, int, int, list[SiteFigure]]
+
+
+def _site_table(units: list[_Unit]) -> pd.DataFrame:
+    records = []
+    for site, n_sites, courses, events, figures in units:
+        for figure in figures:
+            values = (figure.shown(0), figure.shown(-1), figure.shown(1), figure.se)
+            records.append((site, n_sites, courses, events, figure.measure, figure.scale, *values))
+    return pd.DataFrame(records, columns=SITE_COLUMNS)
+
+
+def _pooled_table(units: list[_Unit]) -> pd.DataFrame:
+    by_measure: dict[str, list[SiteFigure]] = {}
+    for *_, figures in units:
+        for figure in figures:
+            if np.isfinite(figure.value) and np.isfinite(figure.se) and figure.se > 0:
+                by_measure.setdefault(figure.measure, []).append(figure)
+    records = []
+    for measure, figures in by_measure.items():
+        found: Pooled = pool(np.array([f.value for f in figures]), np.array([f.se for f in figures]) ** 2)
+        shown = found.mapped(expit) if figures[0].scale == "logit" else found
+        interval = (shown.estimate, shown.low, shown.high)
+        between = (shown.tau, shown.i2, shown.prediction_low, shown.prediction_high)
+        records.append((measure, figures[0].scale, *interval, found.sites, *between))
+    return pd.DataFrame(records, columns=POOLED_COLUMNS)

@@ -1,0 +1,171 @@
+"""Courses without an outcome: how many, who they are, and weights that let the others stand for them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.outcomes import Outcome, outcome_labels
+from ketapredict.features.design import Feature, design_frame, features_at
+from ketapredict.validate.intervals import bootstrap_interval
+from ketapredict.validate.logistic import expit, fit_logistic
+from ketapredict.validate.training_rows import reached
+
+TRUNCATION = (1.0, 99.0)  # percentiles
+RIDGE = 1.0  # on standardised columns: a standard normal prior of each log odds ratio
+FEWEST_MISSING = 5
+COLUMNS = ["characteristic", "concept", "completers", "others", "smd", "completers_known", "others_known"]
+
+
+@dataclass(frozen=True, slots=True)
+class MissingOutcomes:
+    """Who has no outcome among the courses that reached a landmark.
+
+    Attributes
+    ----------
+    courses, missing : int
+    table : pandas.DataFrame
+        `characteristic, concept, completers, others, smd, completers_known, others_known`: mean (a share for
+        yes/no) among courses with the outcome and without, standardised mean difference (completers minus
+        others), number of known values. Largest difference first.
+    weights : numpy.ndarray
+        (courses - missing,) stabilised inverse-probability-of-completion weights of the completers, in their
+        order; all 1 where fewer than five outcomes are missing.
+    truncated_at : tuple of float
+        Lowest and highest weight that was let stand.
+    effective_size : float
+        (sum w)^2 / sum w^2.
+    """
+
+    courses: int
+    missing: int
+    table: pd.DataFrame
+    weights: np.ndarray
+    truncated_at: tuple[float, float]
+    effective_size: float
+
+    @property
+    def statement(self) -> str:
+        """The count in one sentence, with the characteristic that differs most."""
+        text = f"{self.missing} of {self.courses} courses ({self.missing / max(self.courses, 1):.0%}) have no outcome."
+        if self.missing >= FEWEST_MISSING and len(self.table):
+            first = self.table.iloc[0]
+            text += f" They differ most in {first['characteristic']} (standardised difference {first['smd']:.2f})."
+        return text
+
+
+def missing_outcomes(cohort: Cohort, landmark: str, outcome: Outcome, *, with_arm: bool = False) -> MissingOutcomes:
+    """Compare courses with and without an outcome at a landmark, and weight the former for the latter.
+
+    Standardised mean difference: (m1 - m0) / sqrt((s1^2 + s0^2) / 2), s^2 the sample variance, p (1 - p) for
+    yes/no. Weights: P(completed) / P(completed | features), the latter by logistic regression with a ridge on
+    the landmark's standardised features, missing values at the mean with an indicator beside them;
+    truncated at the 1st and 99th percentile. They remove the bias of dropout that depends on what the model
+    sees, not of dropout that depends on the outcome itself.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Already reduced to the active arm unless `with_arm`.
+    landmark : str
+    outcome : {"response", "remission"}
+    with_arm : bool
+
+    Returns
+    -------
+    MissingOutcomes
+        `weights` follow the order of `training_rows`.
+
+    References
+    ----------
+    Austin, Stat Med 2009;28:3083 (differences); Robins, Hernan and Brumback, Epidemiology 2000;11:550
+    (stabilised weights); Cole and Hernan, Am J Epidemiol 2008;168:656 (truncation).
+    """
+    courses = cohort.subset(reached(cohort, landmark, outcome))
+    completed = ~np.isnan(outcome_labels(courses, outcome))
+    features = features_at(landmark, cohort.protocol, cohort.extras, with_arm=with_arm)
+    frame = design_frame(courses, features, outcome)
+    missing = int((~completed).sum())
+    weights, ends = np.ones(int(completed.sum())), (1.0, 1.0)
+    if missing >= FEWEST_MISSING and completed.any():
+        weights, ends = completion_weights(frame.to_numpy(float), completed)
+    effective = float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
+    return MissingOutcomes(len(courses), missing, _table(frame, features, completed), weights, ends, effective)
+
+
+def completion_weights(features: np.ndarray, completed: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return stabilised, truncated weights of the completers, and the ends that they were truncated at.
+
+    Parameters
+    ----------
+    features : numpy.ndarray (n, k)
+        NaN where missing.
+    completed : numpy.ndarray of bool (n,)
+    """
+    missing = np.isnan(features)
+    known = (~missing).any(axis=0)
+    means = np.nansum(features, axis=0) / np.maximum((~missing).sum(axis=0), 1)
+    filled = np.where(missing, means, features)[:, known]
+    columns = np.hstack([filled, missing.astype(float)])
+    spread = columns.std(axis=0)
+    varied = spread > 1e-12
+    standard = (columns[:, varied] - columns[:, varied].mean(axis=0)) / spread[varied]
+    design = np.column_stack([np.ones(len(standard)), standard])
+    ridge = np.r_[0.0, np.full(standard.shape[1], RIDGE)]
+    coefficients = fit_logistic(design, completed.astype(float), np.ones((1, len(design))), ridge=ridge)[0]
+    raw = completed.mean() / expit(design @ coefficients)[completed]
+    low, high = np.percentile(raw, TRUNCATION)
+    return np.clip(raw, low, high), (float(low), float(high))
+
+
+def weighted_measures(
+    y: np.ndarray, p: np.ndarray, weights: np.ndarray, groups: np.ndarray, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return every measure without and with the weights, both with 95% intervals over the same resamples.
+
+    Parameters
+    ----------
+    y, p, weights, groups : numpy.ndarray (n,)
+        Outcomes, out-of-fold probabilities, weights and patients of the completers.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    pandas.DataFrame
+        `measure, estimate, low, high, weighted, weighted_low, weighted_high, change`.
+    """
+    seed = int(rng.integers(2**63))
+    plain = bootstrap_interval(y, p, groups, np.random.default_rng(seed))
+    weighted = bootstrap_interval(y, p, groups, np.random.default_rng(seed), weights=weights)
+    records = [
+        (name, a.estimate, a.low, a.high, b.estimate, b.low, b.high, b.estimate - a.estimate)
+        for (name, a), b in zip(plain.items(), weighted.values(), strict=True)
+    ]
+    names = ["measure", "estimate", "low", "high", "weighted", "weighted_low", "weighted_high", "change"]
+    return pd.DataFrame(records, columns=names)
+
+
+def _table(frame: pd.DataFrame, features: tuple[Feature, ...], completed: np.ndarray) -> pd.DataFrame:
+    records = []
+    for feature in features:
+        values = frame[feature.name].to_numpy()
+        first, second = values[completed], values[~completed]
+        first, second = first[~np.isnan(first)], second[~np.isnan(second)]
+        if not len(first) or not len(second):
+            continue
+        variances = [_variance(group, binary=feature.binary) for group in (first, second)]
+        spread = np.sqrt(np.mean(variances))
+        apart = first.mean() - second.mean()
+        smd = apart / spread if spread > 0 else (0.0 if apart == 0 else np.inf * np.sign(apart))
+        sizes = (len(first), len(second))
+        records.append((feature.label, feature.concept, first.mean(), second.mean(), smd, *sizes))
+    table = pd.DataFrame(records, columns=COLUMNS)
+    order = table["smd"].abs().sort_values(ascending=False, kind="stable").index
+    return table.loc[order].reset_index(drop=True)
+
+
+def _variance(values: np.ndarray, *, binary: bool) -> float:
+    if binary:
+        return float(values.mean() * (1 - values.mean()))
+    return float(values.var(ddof=1)) if len(values) > 1 else 0.0

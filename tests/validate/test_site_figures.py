@@ -1,0 +1,59 @@
+"""Figures of a site: parity with statsmodels, a bootstrap, and an explicit DeLong."""
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+
+from ketapredict.validate.site_figures import delong_variance, site_figures
+
+
+def drawn(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    log_odds = rng.normal(0, 1, n)
+    return (rng.random(n) < 1 / (1 + np.exp(-(0.3 + 0.8 * log_odds)))).astype(float), log_odds
+
+
+def test_calibration_and_its_errors_are_those_of_statsmodels():
+    y, log_odds = drawn(120)
+    by = {figure.measure: figure for figure in site_figures(y, log_odds, (0.3,))}
+    both = sm.GLM(y, sm.add_constant(log_odds), family=sm.families.Binomial()).fit(tol=1e-12)
+    alone = sm.GLM(y, np.ones(120), offset=log_odds, family=sm.families.Binomial()).fit(tol=1e-12)
+    assert by["calibration_slope"].value == pytest.approx(both.params[1], abs=1e-7)
+    assert by["calibration_slope"].se == pytest.approx(both.bse[1], abs=1e-6)
+    assert by["calibration_intercept"].value == pytest.approx(alone.params[0], abs=1e-7)
+    assert by["calibration_intercept"].se == pytest.approx(alone.bse[0], abs=1e-6)
+
+
+def test_delong_is_its_definition_and_near_the_bootstrap():
+    y, p = drawn(80, 1)
+    p = np.round(p, 1)  # ties
+    cases, others = p[y == 1], p[y == 0]
+    v10 = [np.mean([(c > o) + 0.5 * (c == o) for o in others]) for c in cases]
+    v01 = [np.mean([(c > o) + 0.5 * (c == o) for c in cases]) for o in others]
+    assert delong_variance(y, p) == pytest.approx(np.var(v10, ddof=1) / len(cases) + np.var(v01, ddof=1) / len(others))
+    rng = np.random.default_rng(0)
+    aucs = []
+    for _ in range(2000):
+        c, o = rng.choice(cases, len(cases)), rng.choice(others, len(others))
+        aucs.append(((c[:, None] > o) + 0.5 * (c[:, None] == o)).mean())
+    assert np.std(aucs) == pytest.approx(delong_variance(y, p) ** 0.5, rel=0.08)
+
+
+def test_net_benefit_has_the_error_of_a_mean():
+    y, log_odds = drawn(100, 2)
+    figure = {figure.measure: figure for figure in site_figures(y, log_odds, (0.3,))}["net_benefit_0.3"]
+    yes = 1 / (1 + np.exp(-log_odds)) >= 0.3
+    true, false = (yes & (y == 1)).sum(), (yes & (y == 0)).sum()
+    assert figure.value == pytest.approx(true / 100 - false / 100 * 0.3 / 0.7)
+    counts = np.array([true, false, 100 - true - false])
+    gains = np.array([1, -0.3 / 0.7, 0])
+    spread = counts @ (gains - figure.value) ** 2 / 99
+    assert figure.se == pytest.approx(np.sqrt(spread / 100))
+
+
+def test_perfect_separation_has_an_auc_that_can_be_pooled_and_no_slope():
+    y = np.r_[np.zeros(12), np.ones(12)]
+    by = {figure.measure: figure for figure in site_figures(y, np.linspace(-2, 2, 24), ())}
+    assert np.isfinite([by["auc"].value, by["auc"].se]).all()
+    assert by["auc"].shown(-1) < by["auc"].shown(0) < by["auc"].shown(1) < 1
+    assert np.isnan(by["calibration_slope"].value)
