@@ -245,6 +245,10 @@ def train(
         _print(as_text(measures))
         _print("\nModel minus comparator, log-loss (under 0: the model is better), paired 95% intervals:")
         _print(differences_as_text(differences_table(result.validations)))
+        _print("")
+        for assessment in result.assessments:
+            for statement in assessment.statements:
+                _print(statement)
         for reason in result.refused.values():
             _print(f"Not fitted: {reason}")
         for notice in found.notices:

@@ -20,6 +20,7 @@ from ketapredict.report.model_facts import model_facts
 from ketapredict.response_model import ResponseModel, fit_response_model
 from ketapredict.tracking.runs import LoggedRun, RunRecord, log_run
 from ketapredict.tracking.store import open_store
+from ketapredict.validate.assessment import Assessment, assess
 from ketapredict.validate.cross_validation import MODEL, N_FOLDS, LandmarkValidation, cross_validate
 from ketapredict.validate.pictures import draw_calibration
 from ketapredict.validate.tables import differences_table, measures_table
@@ -36,6 +37,7 @@ class TrainingResult:
     ----------
     model : ResponseModel
     validations : tuple of LandmarkValidation
+    assessments : tuple of Assessment
     refused : dict of str to str
         The reason for each landmark that could not be fitted.
     folder : Path
@@ -45,6 +47,7 @@ class TrainingResult:
 
     model: ResponseModel
     validations: tuple[LandmarkValidation, ...]
+    assessments: tuple[Assessment, ...]
     refused: dict[str, str]
     folder: Path
     run: LoggedRun
@@ -93,13 +96,15 @@ def train(
     folder = Path(output) if output is not None else Path(model.bundle.name)
     make_folder(folder)
     courses = cohort if all_arms else cohort.subset(cohort.active)
-    validations = []
+    validations: list[LandmarkValidation] = []
+    assessments: list[Assessment] = []
     total = len(model.landmarks) * N_FOLDS * repeats
     with progress_bar("cross-validation", total, shown=show_progress) as progress:
         for position, landmark in enumerate(model.landmarks):
             data = training_data(courses, landmark, outcome, with_arm=all_arms)
             rng = np.random.default_rng([seed, position, 1])
             validations.append(cross_validate(data, landmark, repeats, rng, progress))
+            assessments.append(assess(courses, data, validations[-1], outcome, rng, with_arm=all_arms))
     parameters: dict[str, str | int | float] = {
         "protocol": cohort.protocol.name,
         "outcome": outcome,
@@ -113,7 +118,7 @@ def train(
     # The report is made in a folder of its own, so that nothing but this run's files is logged.
     report = Path(tempfile.mkdtemp(prefix=".report.", dir=folder))
     try:
-        _write_report(report, model, tuple(validations), courses)
+        _write_report(report, model, tuple(validations), assessments, courses)
         record = RunRecord(parameters, _metrics(validations), {"data_sha256": cohort.sha256}, report)
         run = log_run(model, record)
         model.save(folder / "model")
@@ -127,7 +132,7 @@ def train(
         write_whole({rejects: lambda target: cohort.rejects.to_csv(target, index=False)})
     else:
         rejects.unlink(missing_ok=True)
-    return TrainingResult(model, tuple(validations), refused, folder, run)
+    return TrainingResult(model, tuple(validations), tuple(assessments), refused, folder, run)
 
 
 def concept_importance(model: LandmarkModel, cohort: Cohort, outcome: Outcome) -> pd.DataFrame:
@@ -151,7 +156,11 @@ def concept_importance(model: LandmarkModel, cohort: Cohort, outcome: Outcome) -
 
 
 def _write_report(
-    report: Path, model: ResponseModel, validations: tuple[LandmarkValidation, ...], cohort: Cohort
+    report: Path,
+    model: ResponseModel,
+    validations: tuple[LandmarkValidation, ...],
+    assessments: list[Assessment],
+    cohort: Cohort,
 ) -> None:
     bundle = model.bundle
 
@@ -162,6 +171,9 @@ def _write_report(
     write(differences_table(validations), "differences.csv")
     importance = [concept_importance(landmark, cohort, bundle.outcome) for landmark in bundle.landmarks]
     write(pd.concat(importance), "concepts.csv")
+    for name in dict.fromkeys(name for assessment in assessments for name in assessment.tables):
+        parts = [assessment.tables[name] for assessment in assessments if name in assessment.tables]
+        write(pd.concat(parts), f"{name.replace('_', '-')}.csv")
     coefficients = [
         {"landmark": landmark.landmark, "column": column.name, "concept": column.concept}
         | {"mean": column.mean, "coefficient": coefficient}
@@ -183,6 +195,7 @@ def _write_report(
             for v in validations
         },
         "counts": asdict(cohort.counts),
+        "statements": [statement for assessment in assessments for statement in assessment.statements],
     }
     (report / "training.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 

@@ -42,6 +42,13 @@ EXTRA = {"kind": "yes_no", "concept": "symptom_profile", "known_at": "pre"}
         ({"extra": {"x": {**EXTRA, "kind": "level"}}}, "two levels"),
         ({"extra": {"x": {**EXTRA, "minimum": 3, "maximum": 1}}}, "minimum below maximum"),
         ({"extra": {"x": {**EXTRA, "strange": 1}}}, "not known: strange"),
+        ({"extra": {"x": {**EXTRA, "kind": "number"}}}, "minimum and maximum, or resolution"),
+        ({"extra": {"x": {**EXTRA, "kind": "number", "minimum": 0}}}, "minimum and maximum, or resolution"),
+        (
+            {"extra": {"x": {**EXTRA, "kind": "number", "minimum": 0, "maximum": 1, "resolution": 1}}},
+            "half of the range",
+        ),
+        ({"extra": {"x": {**EXTRA, "kind": "number", "minimum": float("-inf"), "maximum": 1}}}, "minimum as a number"),
     ],
 )
 def test_what_is_wrong_is_said(content: dict[str, object], message: str) -> None:
@@ -55,6 +62,23 @@ def test_extra_levels_may_recode() -> None:
     assert mapping.extras[0].levels == ("early", "late")
     assert mapping.extras[0].label == "onset"
     assert dict(mapping.columns["onset"].levels)["3"] == "late"
+
+
+@pytest.mark.parametrize(
+    ("settings", "resolution"),
+    [
+        ({"minimum": 0, "maximum": 1}, 0.01),
+        ({"minimum": 0, "maximum": 16}, 0.2),
+        ({"minimum": 10, "maximum": 80}, 0.5),
+        ({"minimum": 0, "maximum": 4000}, 50),
+        ({"minimum": 0, "maximum": 1, "resolution": 0.25}, 0.25),
+        ({"resolution": 3}, 3),
+        ({"minimum": 0, "skewed": True}, 1),
+    ],
+)
+def test_the_step_of_thresholds_follows_from_the_range(settings: dict[str, object], resolution: float) -> None:
+    mapping = mapping_from_plain({"extra": {"x": EXTRA | {"kind": "number"} | settings}})
+    assert mapping.extras[0].resolution == resolution
 
 
 def test_numbers_as_labels() -> None:

@@ -31,3 +31,4 @@ def test_arms_and_time_points(write: Callable[..., Path]) -> None:
 def test_nothing_accepted(write: Callable[..., Path]) -> None:
     cohort = read_cohort(write("course_id,diagnosis,scale,score_baseline\na,X,MADRS,30\n"))
     assert summarise(cohort).empty
+    assert "no course was accepted: there is nothing to summarise" in count_lines(cohort)

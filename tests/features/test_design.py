@@ -38,6 +38,12 @@ def test_extra_covariates_enter_only_from_when_they_are_known():
     assert "crp_24h" not in [f.name for f in features_at("inf3", COURSE, (unknown_time,))]
 
 
+def test_an_extra_covariate_cannot_take_the_place_of_a_feature():
+    extra = Column("severity_relative", "number", "severity", "severity", minimum=0, maximum=1)
+    with pytest.raises(LeakageError, match="rename severity_relative"):
+        features_at("pre", COURSE, (extra,))
+
+
 def test_the_arm_is_a_feature_only_when_asked_for():
     assert "arm_ketamine" not in [f.name for f in features_at("pre", COURSE)]
     assert "arm_ketamine" in [f.name for f in features_at("pre", COURSE, with_arm=True)]

@@ -45,7 +45,9 @@ def quick_committee(data: TrainingData, rng: np.random.Generator) -> SimpleNames
     """Logistic regression with a weak ridge on all features."""
     names = [feature.name for feature in data.features]
     x = data.frame[names].to_numpy(float)
-    centre, spread = np.nanmean(x, axis=0), np.nanstd(x, axis=0) + 1e-9
+    known = ~np.isnan(x)
+    centre = np.nansum(x, axis=0) / np.maximum(known.sum(axis=0), 1)
+    spread = np.sqrt(np.nansum((x - centre) ** 2, axis=0) / np.maximum(known.sum(axis=0), 1)) + 1e-9
 
     def design(other: TrainingData) -> np.ndarray:
         standard = (other.frame[names].to_numpy(float) - centre) / spread

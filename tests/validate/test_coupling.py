@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 
 from ketapredict.cohort.protocols import BUILT_IN
 from ketapredict.features.design import THRESHOLD
 from ketapredict.model.fit import training_data
+from ketapredict.model.folds import repeated_folds
 from ketapredict.validate.coupling import auc_and_log_loss, baseline_bands, coupling_null, leakage_suspicion
-from ketapredict.validate.measures import auc
+from ketapredict.validate.measures import auc, log_loss
 
 COURSE = BUILT_IN["induction-course"]
 
@@ -47,6 +49,28 @@ def test_what_the_baseline_alone_brings_stays_in_the_null(made):
     assert found.observed > 0.6  # looks like a prediction
     assert found.null > 0.6  # and is the shared baseline
     assert found.p_value > 0.05
+
+
+def test_end_scores_stay_within_their_band(made):
+    # Improvement does not depend on the baseline here: end scores permuted over all courses would make it seem so.
+    data = made(300, link=0.0, seed=2)
+    baseline = data.frame["severity_relative"].to_numpy()
+    found = coupling_null(data, baseline, np.random.default_rng(0), 100)["auc"]
+    assert found.null == pytest.approx(0.5, abs=0.07)
+    everywhere = np.random.default_rng(0).permutation(data.end_scores) <= baseline / 2
+    assert auc(everywhere.astype(float), baseline) > 0.65
+
+
+def test_the_log_loss_is_out_of_fold(made):
+    data = made(80)
+    early = data.frame["early_improvement_24h"].to_numpy()
+    x = (early - early.mean()) / early.std()
+    p = np.empty(80)
+    for _, train, test in repeated_folds(data.labels, data.patients, 5, 1, np.random.default_rng(3)):
+        fitted = sm.Logit(data.labels[train], sm.add_constant(x[train])).fit(disp=0)
+        p[test] = fitted.predict(sm.add_constant(x[test]))
+    found = coupling_null(data, early, np.random.default_rng(3), 5)["log_loss"]
+    assert found.observed == pytest.approx(log_loss(data.labels, p), abs=1e-4)
 
 
 def test_bands_hold_every_course_once_and_ties_together():

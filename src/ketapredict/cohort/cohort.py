@@ -24,7 +24,11 @@ def _marked(cells: pd.Series) -> bool:
     if isinstance(cells.dtype, pd.CategoricalDtype):
         cells = cells.cat.categories.to_series()
     if isinstance(cells.dtype, pd.StringDtype):
-        return bool(cells.str.match(SIMULATED_PREFIX, case=False).any())
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        texts = pa.array(cells.array, type=pa.large_string())
+        return bool(pc.any(pc.starts_with(texts, SIMULATED_PREFIX, ignore_case=True)).as_py())
     if cells.dtype != object:
         return False
     return any(isinstance(cell, str) and cell.strip().casefold().startswith(SIMULATED_PREFIX) for cell in cells)

@@ -45,14 +45,17 @@ def refuse_swallowed_rows(content: bytes, records: int, header: Sequence[str], d
     joined: list[tuple[int, int]] = []
     spaced = sum(field.startswith(" ") for field in header[1:]) > 0
     record: list[str] = []
-    row = -1
+    row = next_row = 0
     for record, physical in records_of(content, delimiter, name):
-        row += 1
-        if len(physical) > 1 and record != [_END]:
+        row, next_row = next_row, next_row + 1
+        if len(physical) > 1:
             alike = [_is_record(line, delimiter, len(header), spaced=spaced) for line in physical]
             if _suspicious(alike, ragged=len(record) != len(header), narrow=len(header) <= _NARROW):
-                joined.append((row, row + len(physical) - 1))
+                # Rows after it are numbered as if the marks were not there.
+                next_row = row + len(physical)
+                joined.append((row, next_row - 1))
     if record != [_END]:
+        row = joined[0][0] if joined else row
         raise FileError(
             f"{name}: a quotation mark is opened and never closed, so rows run together from {_row(row)} on "
             f"({lines - 1} lines below the header, {max(records - 1, 0)} rows found). Close or remove it."
@@ -106,7 +109,8 @@ def _suspicious(alike: list[bool], *, ragged: bool, narrow: bool) -> bool:
     if ragged:
         return any(alike)
     most = len(alike) > 3 and sum(alike) * 2 > len(alike)
-    return all(alike) or most or (not narrow and any(alike[1:-1]))
+    # The first and the last line of a cell with line breaks share the record's other fields between them.
+    return (alike[0] and alike[-1]) or most or (not narrow and any(alike[1:-1]))
 
 
 def _is_record(line: str, delimiter: str, width: int, *, spaced: bool) -> bool:

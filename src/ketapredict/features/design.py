@@ -12,6 +12,7 @@ from ketapredict.cohort.columns import Column, declared_columns, score_column
 from ketapredict.cohort.outcomes import Outcome, outcome_thresholds, scale_maxima
 from ketapredict.cohort.protocols import BASELINE, HOURS_PER_DAY, PRE, Protocol
 from ketapredict.cohort.scales import SCALES
+from ketapredict.errors import LeakageError
 from ketapredict.features.guard import known_by, refuse_leakage
 
 Rule = Literal[
@@ -110,6 +111,9 @@ def features_at(
     for column in used:
         features.extend(_covariate_features(column))
     features.extend(_early_features(landmark, protocol))
+    names = [feature.name for feature in features]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise LeakageError(f"Expected extra covariates not called like a feature of ketapredict; rename {', '.join(twice)}.")
     refuse_leakage({columns[name] for f in features for name in f.columns}, protocol, landmark)
     return tuple(features)
 

@@ -3,7 +3,7 @@ r"""Covariates of simulated courses: plausible margins, correlated, some empty.
 Each covariate is a monotone transform of a standard normal; the normals share three factors (resistance,
 distress, metabolic), so that failed trials go with failed ECT and admissions, benzodiazepines with
 anxiety and resistance, blood pressure with weight and age. Margins and loadings are assumed, with shares
-near those of the arms (`arms.csv`): age 45 (13 to 14) in CRTCE cohorts, 57 to 59% women, 40% on a daily
+near those of the arms (`arms.json`): age 45 (13 to 14) in CRTCE cohorts, 57 to 59% women, 40% on a daily
 benzodiazepine (Andrashko 2020), several failed trials. Empty cells are completely at random.
 
 What the covariates do to the outcome is in `effects`.

@@ -1,7 +1,7 @@
 """Totals of one scale as totals of another: MADRS is the common unit of severity.
 
 Rows of ids-qids.org (QIDS-SR16, IDS-SR30, HRSD17, HRSD24: Rush 2003, Trivedi 2004) in the packaged
-`crosswalk.csv`, with MADRS = 1.3 x HRSD17 (Leucht 2018, PMID 29031182), within 1.5 points of the seven
+`crosswalk.json`, with MADRS = 1.3 x HRSD17 (Leucht 2018, PMID 29031182), within 1.5 points of the seven
 published QIDS-MADRS anchors (PMID 24144585). BDI-II from HAMD 10, 20, 30 = 13, 32, 50 (Furukawa 2019).
 
 Assumed, as no published table was retrieved: PHQ-9 counts like QIDS-SR16 (same range); HAMD-6 is 0.55 of

@@ -1,5 +1,6 @@
 """The published figures that come with the package, as tables."""
 
+import json
 from functools import lru_cache
 from importlib.resources import files
 from typing import Literal
@@ -14,8 +15,8 @@ TARGET_TAGS = ("confirmed", "derived")
 
 def evidence_table(name: Table) -> pd.DataFrame:
     """Read a table of published figures; its columns are those of the file (see its README)."""
-    with (files("ketapredict") / "data" / "evidence" / f"{name}.csv").open("r", encoding="utf-8") as file:
-        return pd.read_csv(file)
+    text = (files("ketapredict") / "data" / "evidence" / f"{name}.json").read_text("utf-8")
+    return pd.DataFrame(json.loads(text))
 
 
 def compared_targets() -> pd.DataFrame:

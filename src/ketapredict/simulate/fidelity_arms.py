@@ -41,7 +41,7 @@ class ArmFigure:
     Attributes
     ----------
     arm : str
-        `arm_id` of `arms.csv`.
+        `arm_id` of `arms.json`.
     label : str
         What is compared.
     published : float

@@ -1,6 +1,6 @@
 """Simulated imitations of published studies: which scenario stands for which population.
 
-Schedules are those of the studies where they are published (`arms.csv`), on the scale of the study.
+Schedules are those of the studies where they are published (`arms.json`), on the scale of the study.
 """
 
 from dataclasses import dataclass

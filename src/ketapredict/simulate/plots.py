@@ -22,7 +22,7 @@ COURSES, SEED = 20_000, 0
 _COLOURS = {"none": "#b3452c", "partial": "#c9a227", "robust": "#2b6f8a"}
 _DIAGNOSIS_COLOURS = {"MDD": "#2b6f8a", "BD-I": "#b3452c", "BD-II": "#7a5195", "BD": "#888888"}
 _MIXED = (0.40, 0.25, 0.30, 0.05)
-# Rows of trajectory.csv; all confirmed or derived. The text says where a point belongs.
+# Rows of trajectory.json; all confirmed or derived. The text says where a point belongs.
 _SINGLE_ROWS = {
     "Han 2016, pooled": ("T043", "T044", "T045"),
     "Wilkinson 2019, pooled": ("T047",),

@@ -1,0 +1,125 @@
+"""What the out-of-fold predictions of one landmark show, beyond the measures: no refits, only reckoning."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import logit
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.outcomes import Outcome
+from ketapredict.features.plan import plan_design
+from ketapredict.model.members import TrainingData
+from ketapredict.validate.calibration_curve import calibration_curve
+from ketapredict.validate.comparators import meets_rule
+from ketapredict.validate.coupling import coupling_null, leakage_suspicion
+from ketapredict.validate.cross_validation import MODEL, LandmarkValidation
+from ketapredict.validate.decision_curve import decision_curve
+from ketapredict.validate.missing_outcomes import missing_outcomes, weighted_measures
+from ketapredict.validate.sample_size import sample_size_statement
+from ketapredict.validate.subgroups import subgroup_table, subgroup_variables
+from ketapredict.validate.thresholds import threshold_table
+from ketapredict.validate.training_rows import training_rows
+
+FEWEST_SHOWN = 5
+# Riley's criteria ask for a c-statistic over 0.5; just above it the number asked for has no end.
+LEAST_DISCRIMINATION = 0.55
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Tables and sentences about one landmark.
+
+    Attributes
+    ----------
+    tables : dict of str to pandas.DataFrame
+        `calibration_curve`, `calibration_distances`, `thresholds`, `decision_curve`, `subgroups`,
+        `missing_outcomes`, `weighted_measures`, `coupling`; each with a first column `landmark`.
+    statements : tuple of str
+        Whether the courses are enough, and figures that are too good to be true.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    statements: tuple[str, ...]
+
+
+def assess(
+    cohort: Cohort,
+    data: TrainingData,
+    validation: LandmarkValidation,
+    outcome: Outcome,
+    rng: np.random.Generator,
+    *,
+    with_arm: bool = False,
+) -> Assessment:
+    """Assess the out-of-fold predictions of one landmark.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        The courses that were trained on, before any landmark's selection.
+    data : TrainingData
+        Of the landmark.
+    validation : LandmarkValidation
+        From `cross_validate` on the same data.
+    outcome : {"response", "remission"}
+    rng : numpy.random.Generator
+    with_arm : bool
+
+    Returns
+    -------
+    Assessment
+    """
+    landmark = validation.landmark
+    y, p, patients = data.labels, validation.predictions[MODEL], data.patients
+    rows = training_rows(cohort, landmark, outcome)
+    early = [f.name for f in data.features if f.rule == "early_improvement" and f.known_at == landmark]
+    improvement = data.frame[early[0]].to_numpy() if early else None
+    tables = {
+        "thresholds": threshold_table(y, p, patients, rng),
+        "decision_curve": decision_curve(y, p, patients, rng, None if improvement is None else meets_rule(improvement)),
+        "subgroups": subgroup_table(y, p, patients, subgroup_variables(cohort, rows), rng),
+    }
+    curve = calibration_curve(y, p, patients, rng)
+    if curve is not None:
+        tables["calibration_curve"] = curve.curve
+        tables["calibration_distances"] = pd.DataFrame(
+            [(name, d.estimate, d.low, d.high, *curve.if_calibrated[name]) for name, d in curve.distances.items()],
+            columns=["distance", "estimate", "low", "high", "median_if_calibrated", "p95_if_calibrated"],
+        )
+    missing = missing_outcomes(cohort, landmark, outcome, with_arm=with_arm)
+    if min(missing.missing, missing.courses - missing.missing) >= FEWEST_SHOWN:
+        tables["missing_outcomes"] = _without_small_groups(missing.table)
+        tables["weighted_measures"] = weighted_measures(y, p, missing.weights, patients, rng)
+    scores = {"model": logit(np.clip(p, 1e-12, 1 - 1e-12))}
+    if improvement is not None:
+        scores["early improvement"] = improvement
+    tables["coupling"] = pd.DataFrame(
+        [
+            (name, measure, null.observed, null.null, null.null_low, null.null_high, null.p_value)
+            for name, score in scores.items()
+            for measure, null in coupling_null(data, score, rng).items()
+        ],
+        columns=["score", "measure", "observed", "null", "null_low", "null_high", "p_value"],
+    )
+    auc = validation.measures[MODEL]["auc"].estimate
+    plan = plan_design(data.frame, data.features)
+    parameters = len(plan.values) + len(plan.missing)
+    size = sample_size_statement(len(y), parameters, float(y.mean()), auc) if auc > LEAST_DISCRIMINATION else ""
+    statements = (
+        *([f"{landmark}: {size}"] if size else []),
+        f"{landmark}: {missing.statement}",
+        *leakage_suspicion(data, landmark, cohort.protocol, auc),
+    )
+    # A mean or a count over fewer than five is nearly a patient's own value.
+    small = tables["subgroups"]["courses"] < FEWEST_SHOWN
+    tables["subgroups"].loc[small, "events"] = np.nan
+    for table in tables.values():
+        table.insert(0, "landmark", landmark)
+    return Assessment(tables, statements)
+
+
+def _without_small_groups(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out characteristics known of fewer than five courses on either side."""
+    known = table[["completers_known", "others_known"]].min(axis=1)
+    return table[known >= FEWEST_SHOWN].reset_index(drop=True)
