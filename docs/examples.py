@@ -36,7 +36,10 @@ def demo_text(folder: Path) -> str:
 
 def bench_text(printed: str) -> str:
     """Turn the benchmark's print into one table."""
-    rows = ["| trial, landmark | learner | log-loss | AUC | committee minus it (standard error) |", "|---|---|---|---|---|"]
+    rows = [
+        "| trial, landmark | learner | log-loss | AUC | committee minus it (standard error) |",
+        "|---|---|---|---|---|",
+    ]
     title = ""
     for line in printed.splitlines():
         if found := re.match(r"(\w+), active arm, landmark (\w+): (\d+) courses, (\d+) responders", line):

@@ -15,11 +15,12 @@ from ketapredict.cohort.protocols import PRE, protocol_to_plain
 from ketapredict.errors import CohortError, ModelError, TrainingError
 from ketapredict.explain.contributions import Contributions, contributions
 from ketapredict.explain.patient import PatientExplanation, explain_course
-from ketapredict.features.design import design_frame
+from ketapredict.features.design import design_frame, features_at
 from ketapredict.features.landmarks import latest_landmarks
 from ketapredict.model.bundle import Bundle, bundle_sha256, load_bundle, save_bundle
 from ketapredict.model.fit import fit_landmark, refuse_too_few, training_data
 from ketapredict.model.landmark_model import LandmarkModel
+from ketapredict.model.scope import judge_scope, texts_by_row
 
 # What the numbers of a fit depend on, next to the data and the seed.
 VERSIONED = ("ketapredict", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
@@ -116,9 +117,10 @@ class ResponseModel:
             if not len(rows):
                 continue
             courses = cohort.subset(position == index)
-            found = self._contributions(model, courses)
+            frame = design_frame(courses, model.features, self.bundle.outcome)
+            found = contributions(model, frame)
             residual = max(residual, found.largest_residual)
-            parts.append(self._rows(courses, model, found, rows))
+            parts.append(self._rows(courses, model, frame, found, rows))
         concepts = dict.fromkeys(f.concept for model in self.bundle.landmarks for f in model.features)
         table = _contract_table(parts, [f"shap_{concept}" for concept in concepts])
         return Scored(table, refused, residual)
@@ -143,11 +145,11 @@ class ResponseModel:
         if position[0] < 0:
             raise CohortError(f"This course cannot be predicted: expected {refused['expected'].iloc[0]}.")
         model = self.bundle.landmarks[position[0]]
-        found = self._contributions(model, course)
-        return explain_course(self.bundle, self.version, model, course, found, _notes(course, self.bundle, model)[0])
-
-    def _contributions(self, model: LandmarkModel, cohort: Cohort) -> Contributions:
-        return contributions(model, design_frame(cohort, model.features, self.bundle.outcome))
+        frame = design_frame(course, model.features, self.bundle.outcome)
+        found = contributions(model, frame)
+        in_scope, notes = _scope_and_notes(course, self.bundle, model, frame, found)
+        inside = None if in_scope is None else bool(in_scope[0])
+        return explain_course(self.bundle, self.version, model, course, found, notes[0], inside)
 
     def _refuse_other_cohort(self, cohort: Cohort) -> None:
         ours, theirs = self.bundle.protocol, cohort.protocol
@@ -190,18 +192,21 @@ class ResponseModel:
         refused = pd.DataFrame(records, columns=list(REJECT_COLUMNS)).sort_values("row", kind="stable")
         return position, refused.reset_index(drop=True)
 
-    def _rows(self, cohort: Cohort, model: LandmarkModel, found: Contributions, rows: np.ndarray) -> pd.DataFrame:
+    def _rows(
+        self, cohort: Cohort, model: LandmarkModel, frame: pd.DataFrame, found: Contributions, rows: np.ndarray
+    ) -> pd.DataFrame:
         constants = self._constants()
+        in_scope, notes = _scope_and_notes(cohort, self.bundle, model, frame, found)
         columns: dict[str, Any] = {
             "row_order": rows,
             "course_id": cohort.table["course_id"].to_numpy(),
             "landmark": model.landmark,
             "outcome": constants["outcome"],
             "probability": found.probability,
-            "p_low": np.nan,
-            "p_high": np.nan,
-            "in_scope": None,
-            "notes": _notes(cohort, self.bundle, model),
+            "p_low": found.p_low,
+            "p_high": found.p_high,
+            "in_scope": in_scope,
+            "notes": notes,
             "base_logit": found.base_logit,
         }
         for position, concept in enumerate(found.concepts):
@@ -291,21 +296,26 @@ def _provenance(cohort: Cohort, courses: Cohort, seed: int) -> dict[str, Any]:
     }
 
 
-def _notes(cohort: Cohort, bundle: Bundle, model: LandmarkModel) -> list[str]:
-    """Say for each course what a reader must know: the arm, inputs that were missing."""
-    n = len(cohort)
-    notes: list[list[str]] = [[] for _ in range(n)]
-    if not bundle.with_arm:
-        for row in np.flatnonzero(~cohort.active):
-            notes[row].append("control arm: the model knows active treatment only")
+def _scope_and_notes(
+    cohort: Cohort, bundle: Bundle, model: LandmarkModel, frame: pd.DataFrame, found: Contributions
+) -> tuple[np.ndarray | None, list[str]]:
+    """Say whether each course is within the model's experience, and what a reader must know about it."""
     columns = _columns_read(model)
-    missing = cohort.table[columns].isna().to_numpy()
-    patterns, inverse = np.unique(missing, axis=0, return_inverse=True)
-    texts = ["missing: " + ", ".join(np.array(columns)[pattern]) if pattern.any() else "" for pattern in patterns]
-    for course, pattern in enumerate(inverse.ravel().tolist()):
-        if texts[pattern]:
-            notes[course].append(texts[pattern])
-    return ["; ".join(parts) for parts in notes]
+    missing = texts_by_row(cohort.table[columns].isna().to_numpy(), columns, ", ")
+    imputed = [f"missing: {names}" if names else "" for names in missing]
+    if model.scope is None:
+        return None, imputed
+    judged = judge_scope(
+        model.scope,
+        cohort,
+        frame,
+        features_at(model.landmark, bundle.protocol, bundle.extras, with_arm=bundle.with_arm),
+        bundle.outcome,
+        found.deviations,
+        with_arm=bundle.with_arm,
+    )
+    notes = [f"{a}; {b}" if a and b else a or b for a, b in zip(judged.notes, imputed, strict=True)]
+    return judged.in_scope, notes
 
 
 def _columns_read(model: LandmarkModel) -> list[str]:

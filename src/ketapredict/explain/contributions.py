@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from ketapredict.errors import ModelError
 from ketapredict.model.landmark_model import LandmarkModel
+from ketapredict.model.uncertainty import probability_interval
 
 # Contributions are sums of double-precision numbers, the booster's own margin one of single-precision ones.
 LARGEST_RESIDUAL = 1e-4
@@ -36,6 +37,10 @@ class Contributions:
     largest_residual : float
         Largest difference from log-odds computed by another way, over the rows that were checked: all of
         up to 1,000, an even sample of 1,000 of more.
+    p_low, p_high : numpy.ndarray
+        (n,) 90% interval of the probability; NaN where the model has none.
+    deviations : numpy.ndarray
+        (n,) standard deviation of the log-odds; NaN where the model has none.
     """
 
     base_logit: float
@@ -45,6 +50,9 @@ class Contributions:
     concepts: tuple[str, ...]
     by_concept: np.ndarray
     largest_residual: float
+    p_low: np.ndarray
+    p_high: np.ndarray
+    deviations: np.ndarray
 
     @property
     def log_odds(self) -> np.ndarray:
@@ -83,7 +91,8 @@ def contributions(model: LandmarkModel, frame: pd.DataFrame) -> Contributions:
     ModelError
         If contributions and independently computed log-odds differ by more than 1e-4.
     """
-    linear, trees = model.contributions(frame)
+    centred = model.centred_design(frame)
+    linear, trees = model.contributions(frame, centred)
     concept_of_feature = {feature.name: feature.concept for feature in model.features}
     names = [column.name for column in model.columns] + [f"trees: {name}" for name in model.tree_features]
     owners = [column.concept for column in model.columns]
@@ -94,6 +103,11 @@ def contributions(model: LandmarkModel, frame: pd.DataFrame) -> Contributions:
     by_concept = np.zeros((len(frame), len(concepts)))
     for position, owner in enumerate(owners):
         by_concept[:, concepts.index(owner)] += by_column[:, position]
+    log_odds = add_up(model.base_logit, by_concept)
+    p_low = p_high = deviations = np.full(len(frame), np.nan)
+    if model.uncertainty is not None:
+        centre, deviations = model.uncertainty.log_odds(centred)
+        p_low, p_high = probability_interval(centre, deviations, log_odds)
     result = Contributions(
         model.base_logit,
         tuple(names),
@@ -101,7 +115,10 @@ def contributions(model: LandmarkModel, frame: pd.DataFrame) -> Contributions:
         by_column,
         concepts,
         by_concept,
-        _largest_residual(model, frame, add_up(model.base_logit, by_concept)),
+        _largest_residual(model, frame, log_odds),
+        p_low,
+        p_high,
+        deviations,
     )
     if result.largest_residual > LARGEST_RESIDUAL:
         raise ModelError(

@@ -14,6 +14,7 @@ from ketapredict.explain.contributions import Contributions
 from ketapredict.explain.picture import waterfall_svg
 from ketapredict.explain.words import (
     concept_label,
+    interval_words,
     moment_words,
     percent,
     sentences,
@@ -38,6 +39,10 @@ class PatientExplanation:
         What the model was trained on; the first line of everything shown.
     course_id, landmark, outcome, model_name, model_version : str
     probability, base_logit : float
+    p_low, p_high : float or None
+        90% interval of the probability; None where the model has none.
+    in_scope : bool or None
+        Whether the course is within what the model has seen; the reasons are in `notes`.
     training_rate : float
         Share of the landmark's training courses that had the outcome.
     training_courses : int
@@ -57,6 +62,9 @@ class PatientExplanation:
     model_name: str
     model_version: str
     probability: float
+    p_low: float | None
+    p_high: float | None
+    in_scope: bool | None
     base_logit: float
     training_rate: float
     training_courses: int
@@ -69,8 +77,10 @@ class PatientExplanation:
     @property
     def headline(self) -> str:
         """The estimate in one sentence."""
+        interval = interval_words(self.p_low, self.p_high)
         return (
-            f"Estimated probability of {self.outcome}: {percent(self.probability)} (made at: "
+            f"Estimated probability of {self.outcome}: {percent(self.probability)}"
+            f"{', ' + interval if interval else ''} (made at: "
             f"{moment_words(self.landmark)}; {percent(self.training_rate)} of the {self.training_courses} training "
             "courses had it)."
         )
@@ -78,7 +88,8 @@ class PatientExplanation:
     def to_svg(self) -> str:
         """Return the waterfall picture."""
         title = f"Probability of {self.outcome}: {percent(self.probability)}, at {moment_words(self.landmark)}"
-        return waterfall_svg(self.steps, self.base_logit, title, self.statement)
+        interval = None if self.p_low is None or self.p_high is None else (self.p_low, self.p_high)
+        return waterfall_svg(self.steps, self.base_logit, title, self.statement, interval)
 
     def to_json(self) -> str:
         """Return everything as JSON."""
@@ -128,7 +139,13 @@ the rows add up to the estimate (difference from an independent computation: {se
 
 
 def explain_course(
-    bundle: Bundle, version: str, model: LandmarkModel, course: Cohort, found: Contributions, notes: str
+    bundle: Bundle,
+    version: str,
+    model: LandmarkModel,
+    course: Cohort,
+    found: Contributions,
+    notes: str,
+    in_scope: bool | None,
 ) -> PatientExplanation:
     """Put one course's contributions into words.
 
@@ -142,6 +159,7 @@ def explain_course(
     found : Contributions
         Of that course.
     notes : str
+    in_scope : bool or None
     """
     steps = steps_largest_first(found.base_logit, found.concepts, found.by_concept[0])
     # A concept without any contribution in this model at this landmark has nothing to tell.
@@ -155,6 +173,9 @@ def explain_course(
         model_name=bundle.name,
         model_version=version,
         probability=float(found.probability[0]),
+        p_low=None if np.isnan(found.p_low[0]) else float(found.p_low[0]),
+        p_high=None if np.isnan(found.p_high[0]) else float(found.p_high[0]),
+        in_scope=in_scope,
         base_logit=found.base_logit,
         training_rate=model.event_rate,
         training_courses=model.courses,

@@ -6,14 +6,21 @@ from html import escape
 import numpy as np
 from scipy.special import expit, logit
 
-from ketapredict.explain.words import concept_label, percent
+from ketapredict.explain.words import concept_label, interval_words, percent
 
-WIDTH, ROW, TOP, LEFT, RIGHT = 760, 30, 108, 250, 90
+WIDTH, ROW, TOP, LEFT, RIGHT = 760, 30, 108, 220, 150
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 MOST_ROWS = 10
+BAR_LOWEST = 0.005
 
 
-def waterfall_svg(steps: list[tuple[str, float, float, float]], base_logit: float, title: str, statement: str) -> str:
+def waterfall_svg(
+    steps: list[tuple[str, float, float, float]],
+    base_logit: float,
+    title: str,
+    statement: str,
+    interval: tuple[float, float] | None = None,
+) -> str:
     """Draw the steps from the base value to the estimate, largest first.
 
     Positions are log-odds, in which contributions add up; the axis is labelled in probabilities.
@@ -25,6 +32,8 @@ def waterfall_svg(steps: list[tuple[str, float, float, float]], base_logit: floa
     base_logit : float
     title, statement : str
         First and second line of the picture.
+    interval : tuple of float or None
+        90% interval of the probability, drawn as a bar through the estimate.
 
     Returns
     -------
@@ -36,7 +45,10 @@ def waterfall_svg(steps: list[tuple[str, float, float, float]], base_logit: floa
         rest = rows[MOST_ROWS - 1 :]
         rows = [*rows[: MOST_ROWS - 1], (f"{len(rest)} other concepts", sum(value for _, value in rest))]
     ends = np.cumsum([base_logit, *(value for _, value in rows)])
-    low, high = ends.min() - 0.3, ends.max() + 0.3
+    # An end at 0% or 100% would be infinitely far away.
+    bar = None if interval is None else logit(np.clip(interval, BAR_LOWEST, 1.0 - BAR_LOWEST))
+    reach = ends if bar is None else np.r_[ends, bar]
+    low, high = reach.min() - 0.3, reach.max() + 0.3
 
     def x(log_odds: float) -> float:
         return LEFT + (log_odds - low) / (high - low) * (WIDTH - LEFT - RIGHT)
@@ -77,14 +89,27 @@ def waterfall_svg(steps: list[tuple[str, float, float, float]], base_logit: floa
             f'<text x="{right + 6:.1f}" y="{y + 17}">{sign} to {percent(float(expit(after)))}</text>'
         )
     y += ROW
-    parts.append(_marker("estimate", x(float(ends[-1])), y, percent(float(expit(ends[-1])))))
+    words, beside = percent(float(expit(ends[-1]))), x(float(ends[-1]))
+    if bar is not None and interval is not None:
+        left, right = x(float(bar[0])), x(float(bar[1]))
+        middle = y + 13
+        parts.append(
+            f'<g stroke="#111" stroke-width="2"><title>{interval_words(*interval)}</title>'
+            f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{middle}" y2="{middle}"/>'
+            f'<line x1="{left:.1f}" x2="{left:.1f}" y1="{middle - 6}" y2="{middle + 6}"/>'
+            f'<line x1="{right:.1f}" x2="{right:.1f}" y1="{middle - 6}" y2="{middle + 6}"/></g>'
+        )
+        beside = right
+        words += f" ({percent(interval[0])} to {percent(interval[1])})"
+    parts.append(_marker("estimate", x(float(ends[-1])), y, words, beside))
     parts.append("</svg>\n")
     return "\n".join(parts)
 
 
-def _marker(label: str, position: float, y: float, words: str) -> str:
+def _marker(label: str, position: float, y: float, words: str, beside: float | None = None) -> str:
+    """Draw a dot, and words to the right of it or of what else reaches further."""
     return (
         f'<text x="{LEFT - 10}" y="{y + 17}" text-anchor="end" font-weight="bold">{escape(label)}</text>'
         f'<circle cx="{position:.1f}" cy="{y + 13}" r="5"/>'
-        f'<text x="{position + 10:.1f}" y="{y + 17}" font-weight="bold">{words}</text>'
+        f'<text x="{(position if beside is None else beside) + 10:.1f}" y="{y + 17}" font-weight="bold">{words}</text>'
     )

@@ -8,6 +8,7 @@ from scipy.special import expit
 from ketapredict.cohort.columns import CONCEPTS, Column
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.scales import SCALES, severity_band
+from ketapredict.model.uncertainty import INTERVAL_LEVEL
 
 
 def concept_label(concept: str) -> str:
@@ -35,6 +36,13 @@ def percent(probability: float) -> str:
     if probability > 0.99:
         return "over 99%"
     return f"{probability:.0%}"
+
+
+def interval_words(p_low: float | None, p_high: float | None) -> str:
+    """Return the 90% interval in words; empty where there is none."""
+    if p_low is None or p_high is None:
+        return ""
+    return f"{INTERVAL_LEVEL:.0%} interval {percent(p_low)} to {percent(p_high)}"
 
 
 def steps_largest_first(

@@ -113,7 +113,7 @@ def features_at(
     features.extend(_early_features(landmark, protocol))
     names = [feature.name for feature in features]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise LeakageError(f"Expected extra covariates not called like a feature of ketapredict; rename {', '.join(twice)}.")
+        raise LeakageError(f"Expected extra covariates not called like a feature; rename {', '.join(twice)}.")
     refuse_leakage({columns[name] for f in features for name in f.columns}, protocol, landmark)
     return tuple(features)
 

@@ -21,6 +21,8 @@ from ketapredict.errors import FileError, ModelError
 from ketapredict.features.design import Feature
 from ketapredict.features.preparation import DesignColumn
 from ketapredict.model.landmark_model import LandmarkModel, MemberFacts
+from ketapredict.model.scope import InputRange, Scope, SeenLevels
+from ketapredict.model.uncertainty import Uncertainty
 
 FORMAT = "ketapredict response model"
 FORMAT_VERSION = 1
@@ -201,6 +203,8 @@ def _landmark_to_plain(model: LandmarkModel) -> dict[str, Any]:
             "file": _tree_file(model) if model.booster else None,
             "sha256": hashlib.sha256(model.booster).hexdigest() if model.booster else None,
         },
+        "uncertainty": model.uncertainty.to_plain() if model.uncertainty else None,
+        "scope": asdict(model.scope) if model.scope else None,
         "features": [asdict(feature) for feature in model.features],
         "members": [asdict(member) | {"coefficients": member.coefficients.tolist()} for member in model.members],
     }
@@ -247,6 +251,19 @@ def _landmark_from_plain(plain: dict[str, Any], folder: Path) -> LandmarkModel:
         courses=int(plain["courses"]),
         events=int(plain["events"]),
         patients=int(plain["patients"]),
+        uncertainty=Uncertainty.from_plain(plain["uncertainty"]) if plain.get("uncertainty") else None,
+        scope=_scope(plain["scope"]) if plain.get("scope") else None,
+    )
+
+
+def _scope(plain: dict[str, Any]) -> Scope:
+    return Scope(
+        ranges=tuple(_record(InputRange, found) for found in plain["ranges"]),
+        levels=tuple(_record(SeenLevels, found) for found in plain["levels"]),
+        never_missing=tuple(plain["never_missing"]),
+        inputs=tuple(plain["inputs"]),
+        most_missing=int(plain["most_missing"]),
+        largest_deviation=float(plain["largest_deviation"]),
     )
 
 

@@ -22,7 +22,7 @@ class _Term:
 
 
 def export_committee(
-    landmark: str, committee: FittedCommittee, data: TrainingData, threshold: Feature
+    landmark: str, committee: FittedCommittee, data: TrainingData, threshold: Feature, *, all_columns: bool = False
 ) -> LandmarkModel:
     """Write a fitted committee out as plain data.
 
@@ -35,6 +35,8 @@ def export_committee(
     data : TrainingData
         What it was fitted to; only its size and the mean of the threshold are kept.
     threshold : Feature
+    all_columns : bool
+        Whether columns that only members of weight 0 use stay, with coefficient 0: intervals need them.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def export_committee(
             linear.append((member, weight, 0.0, {}))
             continue
         intercept, terms = _linear_terms(member, committee.plan, data, threshold)
-        if weight > 0:
+        if weight > 0 or all_columns:
             for term in terms:
                 columns.setdefault(term.column.name, term.column)
         linear.append((member, weight, intercept, {t.column.name: t.coefficient for t in terms}))

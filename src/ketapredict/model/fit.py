@@ -1,5 +1,7 @@
 """Fitting: from a cohort to the training data of a landmark, and from there to its model."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ketapredict.cohort.cohort import Cohort
@@ -11,6 +13,8 @@ from ketapredict.model.committee import fit_committee
 from ketapredict.model.export import export_committee
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.members import TrainingData
+from ketapredict.model.scope import fit_scope
+from ketapredict.model.uncertainty import fit_uncertainty, out_of_sample_deviations
 
 # With fewer of either class neither a fit nor its validation means anything.
 FEWEST_EVENTS = 10
@@ -67,7 +71,7 @@ def refuse_too_few(data: TrainingData, landmark: str, outcome: Outcome) -> None:
 
 
 def fit_landmark(data: TrainingData, landmark: str, outcome: Outcome, rng: np.random.Generator) -> LandmarkModel:
-    """Fit the committee of one landmark.
+    """Fit the committee of one landmark, how sure it is and what it has seen.
 
     Parameters
     ----------
@@ -86,4 +90,8 @@ def fit_landmark(data: TrainingData, landmark: str, outcome: Outcome, rng: np.ra
     # One thread: sums then come in one order, and the same data give the same bytes.
     with threadpool_limits(1):
         committee = fit_committee(data, rng)
-        return export_committee(landmark, committee, data, threshold_feature(outcome, landmark))
+        model = export_committee(landmark, committee, data, threshold_feature(outcome, landmark), all_columns=True)
+        centred = model.centred_design(data.frame)
+        uncertainty = fit_uncertainty(centred, model.columns, data.labels)
+        scope = fit_scope(data.frame, data.features, out_of_sample_deviations(uncertainty, centred))
+        return replace(model, uncertainty=uncertainty, scope=scope)

@@ -9,7 +9,9 @@ import pandas as pd
 
 from ketapredict.features.design import Feature
 from ketapredict.features.preparation import DesignColumn, design_matrix
+from ketapredict.model.scope import Scope
 from ketapredict.model.tree_tables import TreeTables, tree_tables
+from ketapredict.model.uncertainty import Uncertainty
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class LandmarkModel:
         XGBoost UBJSON; empty without trees.
     courses, events, patients : int
         Size of the training data.
+    uncertainty : Uncertainty or None
+        Without it there are no intervals.
+    scope : Scope or None
+        What the training courses were like; without it nothing is said about it.
     """
 
     landmark: str
@@ -65,6 +71,8 @@ class LandmarkModel:
     courses: int
     events: int
     patients: int
+    uncertainty: Uncertainty | None = None
+    scope: Scope | None = None
 
     @property
     def event_rate(self) -> float:
@@ -93,13 +101,19 @@ class LandmarkModel:
             base += self.tree_weight * self.tables.expectation
         return base
 
-    def contributions(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    def centred_design(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the design matrix less the training means, (n, p)."""
+        return np.asarray(design_matrix(frame, self.columns) - self.means)
+
+    def contributions(self, frame: pd.DataFrame, centred: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return exact contributions to the log-odds.
 
         Parameters
         ----------
         frame : pandas.DataFrame
             (n, features) float64 from `features.design.design_frame`.
+        centred : numpy.ndarray or None
+            (n, p) from `centred_design`, where the caller has it.
 
         Returns
         -------
@@ -108,7 +122,7 @@ class LandmarkModel:
         trees : numpy.ndarray
             (n, tree features) weighted path-dependent TreeSHAP.
         """
-        linear = (design_matrix(frame, self.columns) - self.means) * self.coefficients
+        linear = (self.centred_design(frame) if centred is None else centred) * self.coefficients
         if self.tables is None:
             return linear, np.zeros((len(frame), 0))
         return linear, self.tree_weight * self.tables.contributions(self._tree_values(frame))

@@ -1,0 +1,270 @@
+"""What the model has seen: is a course within its experience, and if not, why, in words.
+
+Ranges are those of the training courses, pushed outward to a coarse grid and cut off half a spread (5% to
+95%) beyond the 5% and 95% points, so that no course's own extreme value is stored. The distance of a course
+as a whole is the standard deviation of its log-odds, sqrt(x' C x): a Mahalanobis distance in the metric of the
+posterior covariance C (`model.uncertainty`), in which directions count by what they could do to the estimate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.columns import Column
+from ketapredict.cohort.outcomes import Outcome
+from ketapredict.features.design import Feature, design_frame
+from ketapredict.features.plan import FEWEST_ON_EITHER_SIDE
+
+FENCE_QUANTILES = (0.05, 0.95)
+FENCE_BEYOND = 0.5
+STEPS_PER_SPREAD = 10
+MOST_MISSING_QUANTILE = 0.99
+FARTHEST_QUANTILE = 0.995
+BIPOLAR = ("BD-I", "BD-II", "BD")
+CONTROL_REASON = "control arm: the model knows active treatment only"
+STABILIZER_REASON = "bipolar without a mood stabiliser: outside the evidence"
+STABILIZER_UNKNOWN = "bipolar, and whether with a mood stabiliser is unknown: without one it is outside the evidence"
+DISTANCE_REASON = "the inputs taken together are unlike those of the training courses"
+MISSING_REASON = "more inputs missing than in nearly all training courses"
+
+
+@dataclass(frozen=True, slots=True)
+class InputRange:
+    """Lowest and highest value of a feature that training covers, on a coarse grid."""
+
+    feature: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLevels:
+    """Levels of a column (`yes` and `no` of a yes/no column) that at least five training courses had."""
+
+    column: str
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The experience of one landmark's model.
+
+    Attributes
+    ----------
+    ranges : tuple of InputRange
+        Of every numeric feature that at least five training courses had.
+    levels : tuple of SeenLevels
+    never_missing : tuple of str
+        Early scores that fewer than five training courses lacked.
+    inputs : tuple of str
+        Columns of the cohort table that are counted for `most_missing`.
+    most_missing : int
+        Number of missing inputs that 99% of the training courses do not exceed.
+    largest_deviation : float
+        99.5% point of the training courses' out-of-sample standard deviation of the log-odds.
+    """
+
+    ranges: tuple[InputRange, ...]
+    levels: tuple[SeenLevels, ...]
+    never_missing: tuple[str, ...]
+    inputs: tuple[str, ...]
+    most_missing: int
+    largest_deviation: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeJudgement:
+    """For n courses: whether each is within the model's experience (n,), and what to say about it (n texts)."""
+
+    in_scope: np.ndarray
+    notes: list[str]
+
+
+def fit_scope(frame: pd.DataFrame, features: Sequence[Feature], deviations: np.ndarray) -> Scope:
+    """Describe the training courses.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        (n, features) float64, NaN for missing.
+    features : sequence of Feature
+        All that a model may use at the landmark, also those that this one does not.
+    deviations : numpy.ndarray
+        (n,) from `model.uncertainty.out_of_sample_deviations`.
+
+    Returns
+    -------
+    Scope
+    """
+    ranges: list[InputRange] = []
+    levels: dict[str, list[str]] = {}
+    inputs: dict[str, str] = {}
+    for feature in features:
+        values = frame[feature.name].to_numpy(float)
+        known = values[~np.isnan(values)]
+        if len(known) < FEWEST_ON_EITHER_SIDE or feature.concept == "treatment_arm":
+            continue
+        inputs[feature.columns[0]] = feature.name
+        if not feature.binary:
+            ranges.append(_range(known, feature))
+            continue
+        seen = levels.setdefault(feature.columns[0], [])
+        ones = int(known.sum())
+        if ones >= FEWEST_ON_EITHER_SIDE:
+            seen.append(feature.level or "yes")
+        if not feature.level and len(known) - ones >= FEWEST_ON_EITHER_SIDE:
+            seen.append("no")
+    for column in levels:
+        of_column = [f.name for f in features if f.columns[0] == column and f.rule == "level"]
+        # The reference level has no feature of its own: all of the others are 0.
+        if of_column and int((frame[of_column].sum(axis=1, skipna=False) == 0).sum()) >= FEWEST_ON_EITHER_SIDE:
+            levels[column].insert(0, "")
+    missing = frame[list(inputs.values())].isna()
+    scores = {f.columns[0]: f.name for f in features if f.concept == "early_improvement" and f.rule == "relative_score"}
+    return Scope(
+        ranges=tuple(ranges),
+        levels=tuple(SeenLevels(column, tuple(seen)) for column, seen in levels.items()),
+        never_missing=tuple(c for c, name in scores.items() if frame[name].isna().sum() < FEWEST_ON_EITHER_SIDE),
+        inputs=tuple(inputs),
+        most_missing=int(np.ceil(np.quantile(missing.sum(axis=1), MOST_MISSING_QUANTILE))),
+        largest_deviation=float(f"{np.quantile(deviations, FARTHEST_QUANTILE):.2g}"),
+    )
+
+
+def judge_scope(
+    scope: Scope,
+    cohort: Cohort,
+    frame: pd.DataFrame,
+    features: Sequence[Feature],
+    outcome: Outcome,
+    deviations: np.ndarray,
+    *,
+    with_arm: bool,
+) -> ScopeJudgement:
+    """Judge whether courses are within a model's experience.
+
+    Outside are: values beyond the training range, levels that fewer than five training courses had, an early
+    score missing that hardly any training course lacked, more missing inputs than nearly all training courses,
+    a combination of inputs far from them, control courses under a model of the active treatment, and always a
+    bipolar course without a mood stabiliser.
+
+    Parameters
+    ----------
+    scope : Scope
+    cohort : Cohort
+        n courses.
+    frame : pandas.DataFrame
+        (n, ...) features computed already; what else is needed is computed here.
+    features : sequence of Feature
+        All that a model may use at the landmark.
+    outcome : {"response", "remission"}
+    deviations : numpy.ndarray
+        (n,) standard deviations of the log-odds.
+    with_arm : bool
+        Whether the model was trained on all arms.
+
+    Returns
+    -------
+    ScopeJudgement
+    """
+    table, columns = cohort.table, cohort.columns
+    by_name = {feature.name: feature for feature in features}
+    ranges = [found for found in scope.ranges if found.feature in by_name]
+    absent = [by_name[found.feature] for found in ranges if found.feature not in frame]
+    computed = design_frame(cohort, absent, outcome)
+    flags: list[np.ndarray] = []
+    reasons: list[str] = []
+    if not with_arm:
+        flags.append(~cohort.active)
+        reasons.append(CONTROL_REASON)
+    bipolar = table["diagnosis"].isin(BIPOLAR).to_numpy()
+    stabilizer = table["mood_stabilizer"].to_numpy(float)
+    flags.append(bipolar & (stabilizer == 0))
+    reasons.append(STABILIZER_REASON)
+    for found in ranges:
+        feature = by_name[found.feature]
+        values = (frame if found.feature in frame else computed)[found.feature].to_numpy(float)
+        slack = 1e-6 * max(abs(found.low), abs(found.high), 1e-3)
+        flags.append((values < found.low - slack) | (values > found.high + slack))
+        reasons.append(f"{feature.label} outside the training range ({_range_words(found, feature, columns)})")
+    for seen in scope.levels:
+        for level, has in _levels_of(table[seen.column], columns[seen.column]):
+            if level not in seen.levels:
+                flags.append(has)
+                shown = level or columns[seen.column].levels[0]
+                few = f"fewer than {FEWEST_ON_EITHER_SIDE} training courses had it"
+                reasons.append(f"{columns[seen.column].label} {shown}: {few}")
+    for name in scope.never_missing:
+        flags.append(table[name].isna().to_numpy())
+        reasons.append(f"{columns[name].label} missing, which training courses had")
+    flags.append(table[list(scope.inputs)].isna().to_numpy().sum(axis=1) > scope.most_missing)
+    reasons.append(MISSING_REASON)
+    flags.append(deviations > scope.largest_deviation)
+    reasons.append(DISTANCE_REASON)
+    outside = np.column_stack(flags)
+    unknown = bipolar & np.isnan(stabilizer)
+    texts = [*(f"out of scope: {reason}" for reason in reasons), STABILIZER_UNKNOWN]
+    notes = texts_by_row(np.column_stack([outside, unknown]), texts, "; ")
+    return ScopeJudgement(~outside.any(axis=1), notes)
+
+
+def texts_by_row(flags: np.ndarray, texts: Sequence[str], separator: str) -> list[str]:
+    """Join for each row of flags (n, k) the texts (k) whose flag is set; rows alike are joined once."""
+    joined = np.full(len(flags), "", dtype=object)
+    some = np.flatnonzero(flags.any(axis=1))
+    packed = np.packbits(flags[some], axis=1)
+    codes = np.zeros(len(some), dtype=np.int64)
+    for byte in packed.T:
+        codes = pd.factorize(codes * 256 + byte)[0]
+    first = np.unique(codes, return_index=True)[1]
+    patterns = [separator.join(t for t, flag in zip(texts, row, strict=True) if flag) for row in flags[some[first]]]
+    joined[some] = np.array(patterns, dtype=object)[codes]
+    return joined.tolist()
+
+
+def _levels_of(values: pd.Series, column: Column) -> list[tuple[str, np.ndarray]]:
+    """Return each level, the reference as an empty name, and which courses have it."""
+    if column.kind == "yes_no":
+        numbers = values.to_numpy(float)
+        return [("yes", numbers == 1), ("no", numbers == 0)]
+    codes = values.cat.codes.to_numpy()
+    names = ["", *column.levels[1:]]
+    return [(name, codes == values.cat.categories.get_loc(name or column.levels[0])) for name in names]
+
+
+def _range(known: np.ndarray, feature: Feature) -> InputRange:
+    first, last = np.quantile(known, FENCE_QUANTILES)
+    spread = float(last - first)
+    low = max(float(known.min()), float(first) - FENCE_BEYOND * spread)
+    high = min(float(known.max()), float(last) + FENCE_BEYOND * spread)
+    step = _round_step(max(spread / STEPS_PER_SPREAD, feature.resolution))
+    # The small amounts keep numbers that floating point puts just off the grid where they belong.
+    return InputRange(
+        feature.name,
+        round(float(np.floor(low / step + 1e-6)) * step, 10),
+        round(float(np.ceil(high / step - 1e-6)) * step, 10),
+    )
+
+
+def _round_step(least: float) -> float:
+    """Return the smallest of 1, 2, 5, 10, ... times a power of ten that is not less."""
+    power = 10.0 ** np.floor(np.log10(least))
+    return float(next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * (1 - 1e-9)))
+
+
+def _range_words(found: InputRange, feature: Feature, columns: dict[str, Column]) -> str:
+    match feature.rule:
+        case "value":
+            unit = columns[feature.columns[0]].unit
+            return f"{found.low:g} to {found.high:g} {unit}".rstrip()
+        case "log1p":
+            unit = columns[feature.columns[0]].unit
+            return f"{max(np.expm1(found.low), 0):.0f} to {np.expm1(found.high):.0f} {unit}".rstrip()
+        case "early_improvement":
+            return f"{found.low:.0%} to {found.high:.0%}"
+        case "improvement_per_day":
+            return f"{found.low:.0%} to {found.high:.0%} a day"
+    return f"{found.low:.0%} to {found.high:.0%} of the highest"
