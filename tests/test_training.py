@@ -1,0 +1,100 @@
+"""The main job, end to end, on real tables: train, score, evaluate and explain without any change of code."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ketapredict.cohort.read import read_cohort
+from ketapredict.response_model import ResponseModel
+from ketapredict.score.files import score_file
+from ketapredict.simulate import simulate_cohort
+from ketapredict.training import train
+from ketapredict.validate.evaluation import evaluate
+
+ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def read(realdata, mappings, file, name, protocol=None):
+    return read_cohort(realdata / file, mappings / f"{name}.toml", mappings / f"{protocol or name}.protocol.toml")
+
+
+def test_all_arms_of_the_dia_trial(realdata, mappings, tmp_path):
+    cohort = read(realdata, mappings, "dia_hamd17", "dia-hamd17")
+    (tmp_path / "all" / "report").mkdir(parents=True)
+    (tmp_path / "all" / "report" / "patients.csv").write_text("left by somebody")
+    result = train(cohort, all_arms=True, repeats=1, output="all", seed=1)
+    assert [v.landmark for v in result.validations] == ["w1", "w2"]
+    assert [v.courses for v in result.validations] == [129, 128]
+    assert result.model.bundle.trained_on == "real"
+    for model in result.model.bundle.landmarks:
+        assert "arm_drug" in [column.name for column in model.columns]
+    logged = {path.name for path in (tmp_path / "mlartifacts").rglob("*") if path.is_file()}
+    assert "measures.csv" in logged
+    assert "patients.csv" not in logged
+    assert pd.read_csv("all/report/measures.csv")["trained_on"].eq("real").all()
+
+
+def test_riesby_with_its_extra_covariate(realdata, mappings):
+    cohort = read(realdata, mappings, "riesby_hdrs", "riesby-hdrs")
+    result = train(cohort, repeats=1, output="riesby", seed=1)
+    assert [v.courses for v in result.validations] == [50, 52]
+    assert [column.name for column in result.model.bundle.extras] == ["endogenous"]
+    scored = ResponseModel.load("riesby/model").score(cohort).table
+    assert scored["shap_symptom_profile"].abs().max() > 0
+    assert len(pd.read_csv("riesby/rejects.csv")) == 5
+
+
+@pytest.mark.parametrize("baseline", ["first", "own"])
+def test_a_model_of_simulated_courses_meets_the_nimh_patients(realdata, mappings, tmp_path, baseline):
+    protocol = mappings / "nimh-ds005917.protocol.toml"
+    mapping = mappings / f"nimh-ds005917-{baseline}-baseline.toml"
+    from ketapredict.cohort.protocols import load_protocol
+
+    simulate_cohort(400, 1, load_protocol(protocol)).to_csv("simulated.csv", index=False)
+    result = train(read_cohort("simulated.csv", protocol=protocol), repeats=1, output="nimh")
+    cohort = read_cohort(realdata / "nimh_ds005917", mapping, protocol)
+    found = evaluate(result.model, cohort).table
+    model = found[found["predictor"] == "model"].set_index(["landmark", "measure"])
+    assert (model.loc["pre", "courses"] == 26).all()
+    assert (model.loc["pre", "events"] == 3).all()
+    assert (model.loc["d2", "courses"] == 24).all()
+    assert {"auc", "brier"} <= set(model.loc["d2"].index)
+    assert "calibration_slope" not in model.loc["d2"].index
+    told_with_interval = model[model.index.get_level_values("measure").isin(["auc", "brier", "log_loss"])]
+    assert (told_with_interval["low"] < told_with_interval["high"]).all()
+    done = score_file(realdata / "nimh_ds005917", tmp_path / "nimh.csv", result.model, mapping=mapping)
+    assert done.scored + done.rejected == done.courses == 60
+    scored = pd.read_csv("nimh.csv")
+    assert set(scored["trained_on"]) == {"simulated"}
+    assert ((scored["p_low"] <= scored["probability"]) & (scored["probability"] <= scored["p_high"])).all()
+    course = scored["course_id"][0]
+    told = result.model.explain(cohort, course)
+    assert told.to_text().startswith("SIMULATED")
+    assert told.probability == pytest.approx(scored["probability"][0], abs=1e-12)
+
+
+def test_the_committee_keeps_its_promises_on_the_real_trials(realdata, mappings):
+    spec = importlib.util.spec_from_file_location("real_trials", ROOT / "benchmarks" / "real_trials.py")
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    from ketapredict.model.fit import training_data
+
+    for trial, landmark in (("dia_hamd17", "w2"), ("riesby_hdrs", "w2")):
+        file, name = benchmark.TRIALS[trial]
+        cohort = read(realdata, mappings, file, name)
+        data = training_data(cohort.subset(cohort.active), landmark, "response")
+        table = benchmark.compare(data, 2).set_index("learner")
+        assert table.loc["XGBoost, default", "committee minus"] < 0
+        for peer in ("prevalence", "ridge logistic"):
+            assert table.loc[peer, "committee minus"] < table.loc[peer, "standard error"]
+        assert np.isfinite(table.to_numpy(float)).all()
