@@ -142,26 +142,37 @@ def simulate(
     from ketapredict.cohort import load_protocol
     from ketapredict.errors import CohortError, FileError
     from ketapredict.simulate import Scenario, write_cohort, write_truth
-    from ketapredict.whole_files import FORMATS, write_table, write_whole
+    from ketapredict.whole_files import FORMATS, make_folder, write_table, write_whole
 
     if check_fidelity:
-        from ketapredict.simulate.fidelity import fidelity_table, misses, summary
+        from ketapredict.simulate.fidelity import accepted, fidelity_table, summary
 
         if output is not None and output.suffix != ".csv":
             raise FileError(f"Expected an output that ends in .csv for the table of --check; found {output.name}.")
+        chosen = (setting, scale, design, control, diagnosis_mix, truth, protocol)
+        if chosen != ("clinic", "MADRS", "auto", "none", "0.70,0.10,0.14,0.06", False, DEFAULT_PROTOCOL):
+            raise CohortError(
+                "--check imitates each published study with that study's own settings: give it --courses, --seed and "
+                "--output only."
+            )
+        if output is not None:
+            make_folder(output.parent)
         table = fidelity_table(courses or 100_000, seed)
         _print(table.drop(columns="kind").to_string(index=False))
         _print(summary(table))
         if output is not None:
             write_whole({output: lambda target: write_table(table, target)})
-        _leave(DONE_WITH_REJECTS if misses(table, "high") else DONE)
+        _leave(DONE if accepted(table) else DONE_WITH_REJECTS)
         return
     if courses is None or output is None:
         raise FileError("Expected --courses and --output (or --check); give both.")
     if output.suffix not in FORMATS:
         raise FileError(f"Expected an output that ends in {' or '.join(FORMATS)}; found {output.name}.")
     try:
-        shares = [float(share) for share in diagnosis_mix.split(",")]
+        try:
+            shares = [float(share) for share in diagnosis_mix.split(",")]
+        except ValueError:
+            raise CohortError("Expected four shares for --diagnosis-mix, as in 0.70,0.10,0.14,0.06.") from None
         scenario = Scenario(
             protocol=load_protocol(protocol),
             scale=scale,

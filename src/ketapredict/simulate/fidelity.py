@@ -12,6 +12,7 @@ from ketapredict.simulate.imitations import Imitations
 
 COLUMNS = ("figure", "kind", "unit", "certainty", "central", "low", "high", "simulated", "inside", "source")
 # What the project asks of its default settings (issue 3).
+LEAST_INSIDE = 0.9
 BAYES_AUC_BANDS = {"pre": (0.58, 0.66), "24h": (0.67, 0.83)}
 
 
@@ -59,14 +60,28 @@ def misses(table: pd.DataFrame, certainty: str | None = None) -> list[str]:
     return table.loc[outside, "figure"].tolist()
 
 
-def summary(table: pd.DataFrame) -> str:
-    """Return a line that counts what is inside, and names the rest."""
+def accepted(table: pd.DataFrame) -> bool:
+    """Return whether the simulator passes: nothing of high certainty and no requirement outside, 90% inside."""
     compared = table[table["inside"] != ""]
-    inside = int((compared["inside"] == "yes").sum())
-    high = compared[compared["certainty"] == "high"]
+    required = compared[(compared["certainty"] == "high") | (compared["kind"] == "requirement")]
+    return bool((required["inside"] == "yes").all() and (compared["inside"] == "yes").mean() >= LEAST_INSIDE)
+
+
+def summary(table: pd.DataFrame) -> str:
+    """Return what is inside, by kind, and name the rest.
+
+    The ranges of arms hold the spread between clinics and are wide: they are counted apart from the targets.
+    """
+    compared = table[table["inside"] != ""]
+
+    def count(rows: pd.DataFrame) -> str:
+        return f"{int((rows['inside'] == 'yes').sum())} of {len(rows)}"
+
     text = (
-        f"{inside} of {len(compared)} inside ({100 * inside / len(compared):.0f}%); "
-        f"of high certainty {int((high['inside'] == 'yes').sum())} of {len(high)}."
+        f"Inside: targets {count(compared[compared['kind'] == 'target'])} (of high certainty "
+        f"{count(compared[compared['certainty'] == 'high'])}), arms {count(compared[compared['kind'] == 'arm'])}, "
+        f"requirements {count(compared[compared['kind'] == 'requirement'])}; together "
+        f"{100 * (compared['inside'] == 'yes').mean():.0f}%."
     )
     if outside := misses(table):
         text += " Outside: " + "; ".join(outside) + "."
