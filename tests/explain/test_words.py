@@ -90,3 +90,15 @@ def test_what_cannot_be_explained_is_refused(short_model, short_cohort):
     without = short_cohort.table.index[short_cohort.table["score_72h"].isna()][0]
     with pytest.raises(CohortError, match="a score at the landmark asked for"):
         short_model.explain(short_cohort, short_cohort.table["course_id"].iloc[without], "72h")
+
+
+def test_only_what_the_model_reads_is_given_as_a_reason(short_model, short_cohort):
+    scored = short_model.score(short_cohort).table
+    for course_id in scored["course_id"][:20]:
+        told = short_model.explain(short_cohort, course_id)
+        model = next(m for m in short_model.bundle.landmarks if m.landmark == told.landmark)
+        read = {name for feature in model.features for name in feature.columns}
+        unread = [c.label for name, c in short_cohort.columns.items() if name not in read and len(c.label) > 10]
+        assert unread
+        for sentence in told.sentences:
+            assert not [label for label in unread if label in sentence]
