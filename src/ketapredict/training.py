@@ -23,8 +23,9 @@ from ketapredict.tracking.store import open_store
 from ketapredict.validate.assessment import Assessment, assess
 from ketapredict.validate.cross_validation import MODEL, N_FOLDS, LandmarkValidation, cross_validate
 from ketapredict.validate.pictures import draw_calibration
+from ketapredict.validate.replicates import RESAMPLES_FILE, draw_secret, replicates
 from ketapredict.validate.tables import differences_table, measures_table
-from ketapredict.whole_files import make_folder, write_whole
+from ketapredict.whole_files import make_folder, write_table, write_whole
 
 REPEATS = 10
 
@@ -98,6 +99,8 @@ def train(
     courses = cohort if all_arms else cohort.subset(cohort.active)
     validations: list[LandmarkValidation] = []
     assessments: list[Assessment] = []
+    resamples: list[pd.DataFrame] = []
+    secret = draw_secret(cohort)
     total = len(model.landmarks) * N_FOLDS * repeats
     with progress_bar("cross-validation", total, shown=show_progress) as progress:
         for position, landmark in enumerate(model.landmarks):
@@ -105,6 +108,8 @@ def train(
             rng = np.random.default_rng([seed, position, 1])
             validations.append(cross_validate(data, landmark, repeats, rng, progress))
             assessments.append(assess(courses, data, validations[-1], outcome, rng, with_arm=all_arms))
+            out_of_fold = validations[-1].predictions[MODEL]
+            resamples.append(replicates(data.labels, out_of_fold, data.patients, landmark, secret, outcome))
     parameters: dict[str, str | int | float] = {
         "protocol": cohort.protocol.name,
         "outcome": outcome,
@@ -119,6 +124,7 @@ def train(
     report = Path(tempfile.mkdtemp(prefix=".report.", dir=folder))
     try:
         _write_report(report, model, tuple(validations), assessments, courses)
+        write_table(pd.concat(resamples, ignore_index=True), report / RESAMPLES_FILE)
         record = RunRecord(parameters, _metrics(validations), {"data_sha256": cohort.sha256}, report)
         run = log_run(model, record)
         model.save(folder / "model")

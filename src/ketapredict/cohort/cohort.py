@@ -125,7 +125,12 @@ class Cohort:
     @property
     def sha256(self) -> str:
         """Hash of the accepted courses: equal for equal tables, however they were stored."""
-        digest = hashlib.sha256("\x1f".join(self.table.columns).encode())
+        return self.digest()
+
+    def digest(self, purpose: str = "") -> str:
+        """Return the hash of the accepted courses behind a text: another, unrelated one for each purpose."""
+        digest = hashlib.sha256(purpose.encode())
+        digest.update("\x1f".join(self.table.columns).encode())
         for name in self.table:
             column = self.table[name]
             values = column.to_numpy(object) if column.dtype != float else column.to_numpy(float)
