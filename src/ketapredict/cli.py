@@ -14,6 +14,7 @@ import typer
 from ketapredict.errors import KetapredictError
 
 DONE, DONE_WITH_REJECTS, CANNOT = 0, 1, 2
+GATE_SAID_NO = 1
 INTERNAL_ERROR = 70
 
 app = typer.Typer(
@@ -405,6 +406,67 @@ def report(
     write_whole({output: lambda target: target.write_text(model_facts(loaded), "utf-8")})
     _tell(loaded.bundle.statement)
     _tell(str(output))
+
+
+@app.command(epilog="Example: ketapredict promote challenger --on other-clinic.csv")
+def promote(
+    version: Annotated[
+        str | None, typer.Argument(metavar="VERSION", help="Number, latest, challenger, or models:/NAME/VERSION.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Registered name; default: <protocol>-<outcome>.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help=f"Of model and hold-out. Default: {DEFAULT_PROTOCOL}.")
+    ] = None,
+    outcome: OutcomeOption = OutcomeChoice.RESPONSE,
+    on: Annotated[
+        Path | None,
+        typer.Option("--on", metavar="COHORT", help="Hold-out: courses that neither model was trained on."),
+    ] = None,
+    mapping: MappingOption = None,
+    allow_simulated: Annotated[
+        bool, typer.Option("--allow-simulated", help="Let simulated courses count; the log says so.")
+    ] = False,
+    log: Annotated[bool, typer.Option("--log", help="Show all decisions so far, and decide nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a version become champion if it passes the gate; exit status 1 if not. Every decision is logged.
+
+    Compared with the champion on the resamples that both runs share, or on the courses of --on.
+    """
+    from ketapredict.cohort.protocols import load_protocol
+    from ketapredict.errors import FileError, ModelError
+    from ketapredict.tracking import decision_log
+    from ketapredict.tracking.gathering import HoldOut
+    from ketapredict.tracking.promotion import decisions
+    from ketapredict.tracking.promotion import promote as decide
+
+    if log:
+        lines = decisions()
+        if as_json:
+            _print_json([line.content for line in lines])
+        else:
+            _print(decision_log.as_text(lines))
+        return
+    if version is None:
+        raise ModelError("Expected a VERSION: a number, latest, challenger, or models:/NAME/VERSION; found none.")
+    if on is None and mapping is not None:
+        raise FileError("--mapping is how the courses of --on are read: give both.")
+    given = load_protocol(protocol) if protocol is not None else None
+    hold_out = HoldOut(on, mapping, given) if on is not None else None
+    own_name = name or f"{(given or load_protocol(DEFAULT_PROTOCOL)).name}-{outcome.value}"
+    with _working("comparing"):
+        result = decide(version, own_name, hold_out=hold_out, allow_simulated=allow_simulated)
+    if as_json:
+        _print_json(result.plain())
+    else:
+        _print(result.statement)
+        for check in result.decision.checks:
+            _print(f"{check.verdict:<14}  {check.name}: {check.requirement}. {check.reason}")
+        for note in result.notes:
+            _print(f"Note: {note}.")
+        _print(f"\n{result.told}")
+        _print(f"Written to {result.table}, line {result.line}, and to MLflow (run {result.run_id}).")
+    _leave(DONE if result.decision.yes else GATE_SAID_NO)
 
 
 @app.command(epilog="Example: ketapredict fetch nimh-ds005917 --to nimh")

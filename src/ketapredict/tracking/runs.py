@@ -109,7 +109,7 @@ def log_run(model: ResponseModel, record: RunRecord) -> LoggedRun:
 
         client = mlflow.MlflowClient()
         run = client.create_run(
-            _experiment_id(client, experiment, store),
+            experiment_id(client, experiment, store),
             tags=_own_tags(model) | record.tags,
             run_name=f"{name} {model.sha256[:12]}",
         )
@@ -121,7 +121,8 @@ def log_run(model: ResponseModel, record: RunRecord) -> LoggedRun:
     return LoggedRun(run.info.run_id, experiment, name, version, f"models:/{name}/{version}", store.shown_uri)
 
 
-def _experiment_id(client: "MlflowClient", name: str, store: Store) -> str:
+def experiment_id(client: "MlflowClient", name: str, store: Store) -> str:
+    """Return the id of an experiment, which is made where there is none."""
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
         return str(experiment.experiment_id)

@@ -57,6 +57,13 @@ class Store:
         """The address without a password."""
         return _without_password(self.tracking_uri)
 
+    @property
+    def folder(self) -> Path:
+        """Where a table that goes with the store is kept: the database's folder; with a server the current one."""
+        if self.artifact_location is None:
+            return Path.cwd()
+        return Path(unquote(urlsplit(self.artifact_location).path)).parent
+
 
 @contextmanager
 def open_store(*, create: bool = True) -> Iterator[Store]:
