@@ -19,8 +19,6 @@ SUSPECT_AUC = 0.85  # before infusion 3 (DESIGN, The model)
 SUSPECT_FEATURE_AUC = 0.95
 FEWEST_KNOWN = 20
 FREE_OF_SUSPICION_FROM = "inf3"
-# The gate lets no model through about which a sentence with these words stands in its run.
-SUSPICION = "Suspected leakage: "
 _RIDGE = 1e-3
 _ROUNDING = 1e-9
 
@@ -136,7 +134,7 @@ def auc_and_log_loss(y: np.ndarray, x: np.ndarray, folds: list[tuple[np.ndarray,
 
 
 def leakage_suspicion(data: TrainingData, landmark: str, protocol: Protocol, model_auc: float) -> tuple[str, ...]:
-    """Return warnings about figures that are too good to be true, as sentences that start with `SUSPICION`.
+    """Return warnings about figures that are too good to be true, as plain sentences; empty where there are none.
 
     The out-of-fold AUC is over 0.85 before infusion 3 (in protocols without it: at any landmark); or one
     feature alone, or whether it is missing, separates the outcome with an AUC over 0.95 either way.
@@ -154,7 +152,7 @@ def leakage_suspicion(data: TrainingData, landmark: str, protocol: Protocol, mod
     early = early or protocol.position(landmark) < protocol.position(FREE_OF_SUSPICION_FROM)
     if early and model_auc > SUSPECT_AUC:
         warnings.append(
-            f"at {landmark} the AUC is {model_auc:.2f}; over {SUSPECT_AUC:g} before infusion 3 leakage is the first "
+            f"At {landmark} the AUC is {model_auc:.2f}; over {SUSPECT_AUC:g} before infusion 3 leakage is the first "
             "suspicion: a column that is known only later, or a copy of the outcome."
         )
     for feature in data.features:
@@ -168,10 +166,10 @@ def leakage_suspicion(data: TrainingData, landmark: str, protocol: Protocol, mod
             )
         if _separation(data.labels, known.astype(float)) > SUSPECT_FEATURE_AUC:
             warnings.append(
-                f"whether {feature.label} ({feature.name}) is recorded alone separates the outcome at {landmark}: it "
+                f"Whether {feature.label} ({feature.name}) is recorded alone separates the outcome at {landmark}: it "
                 "seems to be recorded because of the outcome."
             )
-    return tuple(SUSPICION + warning for warning in warnings)
+    return tuple(warnings)
 
 
 def _separation(y: np.ndarray, values: np.ndarray) -> float:

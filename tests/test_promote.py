@@ -1,0 +1,159 @@
+"""The gate end to end, as its users meet it: train, promote, score without naming a model; and a planted leak."""
+
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ketapredict.cli import main
+from ketapredict.cohort.protocols import Protocol, TimePoint
+from ketapredict.simulate import simulate_cohort
+from ketapredict.tracking.decision_log import read_log
+from ketapredict.tracking.run_figures import CARDS
+from ketapredict.tracking.store import open_store
+
+pytestmark = pytest.mark.slow
+NAME = "late-response"
+LATE = Protocol("late", (TimePoint("72h", 72.0, (48.0, 96.0)), TimePoint("7d", 168.0, (120.0, 216.0))), ("72h",), "7d")
+PROTOCOL_FILE = """name = "late"
+landmarks = ["72h"]
+outcome = "7d"
+[[time_point]]
+name = "72h"
+hours = 72
+window_hours = [48, 96]
+[[time_point]]
+name = "7d"
+hours = 168
+window_hours = [120, 216]
+"""
+LEAK = """same_names = true
+[extra.copied]
+from = "copied"
+kind = "yes_no"
+concept = "severity"
+known_at = "72h"
+label = "copied"
+"""
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ketapredict", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        printed = capsys.readouterr()
+        return int(stopped.value.code or 0), printed.out, printed.err
+
+    (tmp_path / "late.toml").write_text(PROTOCOL_FILE)
+    for name, seed in (("first", 1), ("other", 2), ("hold-out", 3)):
+        table = simulate_cohort(220, seed, LATE, early_end_correlation=0.6)
+        table.to_csv(tmp_path / f"{name}.csv", index=False, float_format="%g")
+    return call
+
+
+@pytest.fixture
+def train(run):
+    """Train, and see to it that the run has a card."""
+
+    def call(cohort: str, *options: object) -> str:
+        status, out, err = run(
+            "train", cohort, "--protocol", "late.toml", "--repeats", 1, "--output", "out", "--json", *options
+        )
+        assert status == 0, err
+        made = json.loads(out)
+        with open_store(create=False):
+            import mlflow
+
+            client = mlflow.MlflowClient()
+            there = {entry.path for entry in client.list_artifacts(made["run_id"])}
+            for card in set(CARDS) - there:
+                client.log_text(made["run_id"], f"SIMULATED {made['model_sha256']}", card)
+        return made["model_uri"].rpartition("/")[2]
+
+    return call
+
+
+def promote(run, *arguments):
+    status, out, err = run("promote", *arguments, "--json")
+    return status, json.loads(out) if out else {}, err
+
+
+def names(decided):
+    return {check["name"] for check in decided["checks"] if check["verdict"] == "fail"}
+
+
+def test_from_training_to_scoring_by_way_of_the_gate(run, train, tmp_path):
+    named = ("--protocol", "late.toml")
+    table = pd.read_csv(tmp_path / "first.csv")
+    responds = table["score_7d"] <= table["score_baseline"] / 2
+    table["copied"] = np.where(responds, "yes", "no")
+    table.to_csv(tmp_path / "leak.csv", index=False)
+    (tmp_path / "leak.toml").write_text(LEAK)
+    leaky = train("leak.csv", "--mapping", "leak.toml")
+    status, decided, _ = promote(run, leaky, *named, "--allow-simulated")
+    assert status == 1
+    assert "leakage" in names(decided)
+    assert decided["champion_after"] is None
+
+    first = train("first.csv", "--seed", 1)
+    score = ("score", "hold-out.csv", *named, "--output", "scored.csv")
+    assert run(*score)[0] == 2
+    status, decided, _ = promote(run, "latest", *named)
+    assert status == 1
+    assert names(decided) == {"real data"}
+    status, text, _ = run("promote", first, *named, "--allow-simulated")
+    assert status == 0
+    assert text.startswith("SIMULATED")
+    assert f"Yes (first champion): version {first} is now the champion of {NAME}." in text
+    assert run(*score)[0] == 0
+    assert set(pd.read_csv(tmp_path / "scored.csv")["model_version"].astype(str)) == {first}
+
+    # Other folds of the same courses: exactly paired.
+    second = train("first.csv", "--seed", 2)
+    status, decided, _ = promote(run, "challenger", *named, "--allow-simulated")
+    assert decided["champion_before"] == first
+    assert {"log-loss against the champion at 72h (cross-validation)"} <= {c["name"] for c in decided["checks"]}
+    assert status == (0 if not names(decided) else 1)
+    champion = second if status == 0 else first
+
+    # Other courses: nothing is shared, so a hold-out is needed, and not one that was trained on.
+    other = train("other.csv")
+    status, _, err = promote(run, other, *named, "--allow-simulated")
+    assert status == 2
+    assert "--on COHORT" in err
+    for trained_on in ("first.csv", "other.csv"):
+        status, _, err = promote(run, other, *named, "--allow-simulated", "--on", trained_on)
+        assert status == 2
+        assert "training courses of version" in err
+    status, decided, _ = promote(run, f"models:/{NAME}/{other}", "--allow-simulated", "--on", "hold-out.csv")
+    assert {"log-loss against the champion at 72h (hold-out)", "skill (hold-out)"} <= {
+        check["name"] for check in decided["checks"]
+    }
+    assert status == (0 if not names(decided) else 1)
+    assert decided["champion_after"] == (other if status == 0 else champion)
+
+    status, text, _ = run("promote", "--log")
+    assert status == 0
+    lines = read_log(tmp_path / "promotions.jsonl")
+    assert len(text.splitlines()) == len(lines) >= 6
+    assert json.loads(run("promote", "--log", "--json")[1]) == [line.content for line in lines]
+
+
+def test_requests_without_an_answer_end_in_one_message(run):
+    for arguments, expected in (
+        (("1",), "no"),
+        ((), "Expected a VERSION"),
+        (("1", "--mapping", "late.toml"), "give both"),
+        (("--log",), "Expected an MLflow store"),
+    ):
+        status, _, err = run("promote", *arguments)
+        assert status == 2
+        assert expected in err
+        assert "Traceback" not in err
