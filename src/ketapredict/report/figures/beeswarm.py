@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ketapredict.report.figures.marks import GREY, dots, key_above, say_not_estimable
+from ketapredict.report.figures.marks import BLUE, GREY, dots, key_above, say_not_estimable
 from ketapredict.report.figures.svg import figure_svg
 
 MOST_CONCEPTS = 12
@@ -19,7 +19,7 @@ _DOT, _STACK = 0.075, 0.84
 # Thirds by the rank of the leading feature: from light to dark, from round to square.
 _SHADES = (("low", "#e8a33d", False), ("middle", "#8a8a8a", False), ("high", "#0b3c6f", True))
 _UNKNOWN = ("not known", "black", False)
-_DOT_SIZE, _UNKNOWN_SIZE = 2.5, 1.5
+_DOT_SIZE, _SQUARE_SIZE, _UNKNOWN_SIZE = 2.5, 2.0, 1.5
 
 
 def beeswarm_figure(
@@ -47,7 +47,7 @@ def beeswarm_figure(
         SVG. Each row is drawn from its own sorted values alone (at most 400 of them, in steps of 0.02, in an order
         that is not that of the courses): no dot can be followed from row to row.
     """
-    found = np.asarray(contributions, float).reshape(-1, len(concepts))
+    found = np.asarray(contributions, float)
     ranks = np.full(found.shape, np.nan) if values is None else np.asarray(values, float).reshape(found.shape)
     rows = [(label, *_sorted(found[:, k], ranks[:, k])) for k, label in enumerate(concepts)]
     rows = [row for row in rows if len(row[1]) >= FEWEST_COURSES]
@@ -64,7 +64,10 @@ def beeswarm_figure(
         axes.axvline(0, color=GREY, linewidth=1)
         placed = [_placed(*_sampled(moved, rank)) for _, moved, rank in rows]
         for shade, (_, colour, square) in enumerate((*_SHADES, _UNKNOWN)):
-            size = _UNKNOWN_SIZE if shade == len(_SHADES) and values is not None else _DOT_SIZE
+            if values is None:
+                colour, size = BLUE, _DOT_SIZE
+            else:
+                size = _UNKNOWN_SIZE if shade == len(_SHADES) else _SQUARE_SIZE if square else _DOT_SIZE
             x = np.concatenate([p[0][p[2] == shade] for p in placed])
             y = np.concatenate([place + p[1][p[2] == shade] for place, p in enumerate(placed)])
             dots(axes, x, y, size, colour, square=square)
@@ -80,13 +83,15 @@ def beeswarm_figure(
         if values is not None:
             _key(axes)
 
+    sample = f"; a sample of {MOST_COURSES} of {len(found)} courses, drawn anew in each row"
     notes = [
-        "One dot is one course in one row, rounded to 0.02"
-        + (f"; a sample of {MOST_COURSES} of {len(found)} courses, drawn anew in each row" if len(found) > MOST_COURSES else "")
-        + ". Rows are sorted each by itself: dots above one another do not belong to one course.",
+        f"One dot is one course in one row, rounded to {STEP:g}{sample if len(found) > MOST_COURSES else ''}. Rows are "
+        "sorted each by itself: dots above one another do not belong to one course.",
         "Mean size: mean absolute contribution over all courses. Contributions describe the model, not causes.",
-    ]  # fmt: skip
-    summary = "Mean absolute contribution in log-odds. " + "; ".join(f"{label}: {sizes[label]:.2f}" for label, *_ in rows)
+    ]
+    summary = "Mean absolute contribution in log-odds. " + "; ".join(
+        f"{label}: {sizes[label]:.2f}" for label, *_ in rows
+    )
     return figure_svg(
         "beeswarm", statement, landmark, "contributions of the concepts", draw,
         height=90 + _ROW_PIXELS * max(len(rows), 3), notes=notes, summary=summary,

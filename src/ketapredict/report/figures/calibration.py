@@ -5,7 +5,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ketapredict.report.figures.marks import BAND, BLUE, GREY, LIGHT, ORANGE, interval_text, key_above, say_not_estimable
+from ketapredict.report.figures.marks import (
+    BAND,
+    BLUE,
+    GREY,
+    LIGHT,
+    ORANGE,
+    interval_text,
+    key_above,
+    say_not_estimable,
+)
 from ketapredict.report.figures.svg import figure_svg
 from ketapredict.validate.pictures import calibration_groups
 
@@ -53,7 +62,8 @@ def calibration_figure(
     if not has_curve:
         notes.append("Flexible curve: not estimable (too few courses with or without the outcome).")
     fifths = "; ".join(
-        f"predicted {mean:.2f}, observed {interval_text(share, low, high)}, n {n}" for mean, share, low, high, n in groups
+        f"predicted {mean:.2f}, observed {interval_text(share, low, high)}, n {n}"
+        for mean, share, low, high, n in groups
     )
     title = f"calibration of {len(y)} out-of-fold predictions"
     return figure_svg(

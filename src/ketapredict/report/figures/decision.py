@@ -5,7 +5,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ketapredict.report.figures.marks import BAND, BLUE, GREEN, GREY, NOT_ESTIMABLE, ORANGE, key_above, say_not_estimable
+from ketapredict.report.figures.marks import (
+    BAND,
+    BLUE,
+    GREEN,
+    GREY,
+    NOT_ESTIMABLE,
+    ORANGE,
+    key_above,
+    say_not_estimable,
+)
 from ketapredict.report.figures.svg import figure_svg
 from ketapredict.validate.decision_curve import ALL, MODEL, NONE, RULE
 
@@ -44,7 +53,9 @@ def decision_figure(statement: str, landmark: str, table: pd.DataFrame) -> str:
         SVG; a bar on the axis shows where the model is better than every other strategy.
     """
     strategies = {name: table[table["strategy"] == name].sort_values("threshold") for name in _STYLES}
-    strategies = {name: rows for name, rows in strategies.items() if np.isfinite(rows["net_benefit"].to_numpy(float)).any()}
+    strategies = {
+        name: rows for name, rows in strategies.items() if np.isfinite(rows["net_benefit"].to_numpy(float)).any()
+    }
     better = better_than_all_others(table)
 
     def draw(figure: Any) -> None:
@@ -61,7 +72,13 @@ def decision_figure(statement: str, landmark: str, table: pd.DataFrame) -> str:
         top = float(np.nanmax(model[["net_benefit", "high"]].to_numpy(float)))
         axes.set(xlim=(0, min(float(x.max()) + 0.02, 1)), ylim=(-0.2 * top - 0.02, max(1.08 * top, 0.05)))
         for low, high in better:
-            axes.plot([low - HALF_STEP, high + HALF_STEP], [-0.14 * top] * 2, color="black", linewidth=4, solid_capstyle="butt")
+            axes.plot(
+                [low - HALF_STEP, high + HALF_STEP],
+                [-0.14 * top] * 2,
+                color="black",
+                linewidth=4,
+                solid_capstyle="butt",
+            )
         key_above(axes, 2)
 
     places = ", ".join(f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}" for low, high in better)

@@ -8,7 +8,6 @@ import numpy as np
 from ketapredict.report.figures.marks import BLUE, ORANGE
 
 
-
 @dataclass(frozen=True, slots=True)
 class ForestRow:
     """One row of one panel.
@@ -60,5 +59,3 @@ def bare_panel(axes: Any, rows: int, reference: float, limits: tuple[float, floa
     axes.set(xlim=limits, ylim=(rows - 0.4, -0.75), yticks=[])
     axes.axvline(reference, color="#777777", linestyle=":", linewidth=1.3)
     axes.spines["left"].set_visible(False)
-
-

@@ -15,9 +15,7 @@ MOST_CURVES = 100
 MOST_POINTS = 25
 
 
-def instability_figure(
-    statement: str, landmark: str, courses: pd.DataFrame, threshold: float = THRESHOLD
-) -> str:
+def instability_figure(statement: str, landmark: str, courses: pd.DataFrame, threshold: float = THRESHOLD) -> str:
     """Draw the range of the refits' probabilities and the mean absolute difference against the probability.
 
     Parameters

@@ -29,7 +29,9 @@ def learning_figure(statement: str, landmark: str, table: pd.DataFrame) -> str:
 
     def draw(figure: Any) -> None:
         for axes, (name, better) in zip(figure.subplots(1, 2), DRAWN.items(), strict=True):
-            axes.set(xlabel="courses trained on", ylabel=MEASURES[name].label, title=f"{MEASURES[name].label}: {better}")
+            axes.set(
+                xlabel="courses trained on", ylabel=MEASURES[name].label, title=f"{MEASURES[name].label}: {better}"
+            )
             rows = _rows(table, name)
             if rows.empty:
                 say_not_estimable(axes)
@@ -47,7 +49,9 @@ def learning_figure(statement: str, landmark: str, table: pd.DataFrame) -> str:
 
     notes = [text for name in DRAWN if (text := _last_step(_rows(table, name), MEASURES[name].label))]
     notes = ["Bars: 95% intervals; sizes are means over the folds.", *notes]
-    return figure_svg("learning", statement, landmark, "learning curve", draw, height=310, notes=notes, summary=_summary(table))
+    return figure_svg(
+        "learning", statement, landmark, "learning curve", draw, height=310, notes=notes, summary=_summary(table)
+    )
 
 
 def _rows(table: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -59,8 +63,10 @@ def _last_step(rows: pd.DataFrame, label: str) -> str:
     if len(rows) < 2:
         return ""
     before, last = rows.iloc[-2], rows.iloc[-1]
-    gain = interval_text(*(float(before[name]) for name in ("gain", "gain_low", "gain_high")), places=3)
-    return f"From {before['training_courses']:.0f} to {last['training_courses']:.0f} courses the {label} moved by {gain}."
+    gain = interval_text(float(before["gain"]), float(before["gain_low"]), float(before["gain_high"]), places=3)
+    return (
+        f"From {before['training_courses']:.0f} to {last['training_courses']:.0f} courses the {label} moved by {gain}."
+    )
 
 
 def _summary(table: pd.DataFrame) -> str:

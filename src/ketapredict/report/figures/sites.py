@@ -50,13 +50,16 @@ def site_figure(statement: str, landmark: str, sites: pd.DataFrame, pooled: pd.D
             axes.set_xlabel(MEASURES[measure].label, fontsize=9)
             for place, (_, found) in enumerate(rows):
                 row = found.get(measure, ForestRow(np.nan, np.nan, np.nan, NOT_ESTIMABLE))
-                draw_row(axes, place + 0.12, row, limits)
+                draw_row(axes, place + 0.16, row, limits)
                 axes.text(
-                    0.5, place - 0.3, row.text, transform=axes.get_yaxis_transform(), ha="center", va="center",
+                    0.5, place - 0.24, row.text, transform=axes.get_yaxis_transform(), ha="center", va="center",
                     fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
                 )  # fmt: skip
 
-    notes = ["Each site is predicted by a fit to the other sites; 95% intervals. Arrows: the interval goes on."]
+    notes = [
+        "Each site is predicted by a fit to the other sites; 95% intervals. Arrows: the interval goes on.",
+        "At another site: 95% prediction interval of a site's figure. Dotted: no discrimination, perfect calibration.",
+    ]
     if not rows:
         notes = [f"Sites: {NOT_ESTIMABLE}."]
     summary = "; ".join(
@@ -64,7 +67,7 @@ def site_figure(statement: str, landmark: str, sites: pd.DataFrame, pooled: pd.D
         for label, found in rows
     )
     return figure_svg(
-        "sites", statement, landmark, "each site predicted by the others", draw, height=70 + 34 * max(len(rows), 2),
+        "sites", statement, landmark, "each site predicted by the others", draw, height=70 + 38 * max(len(rows), 2),
         notes=notes, summary=summary,
     )  # fmt: skip
 

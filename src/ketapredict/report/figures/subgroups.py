@@ -30,13 +30,16 @@ def subgroup_figure(statement: str, landmark: str, table: pd.DataFrame) -> str:
     Returns
     -------
     str
-        SVG. Of subgroups under five courses neither figures nor outcomes are shown.
+        SVG. Of subgroups under five courses neither figures nor outcomes are shown, nor the outcomes of the
+        variable's other levels.
     """
     chosen = table[table["measure"] == OBSERVED_OVER_EXPECTED]
     lines: list[tuple[str, str, ForestRow | None]] = []
     for variable, group in chosen.groupby("variable", sort=False):
         lines.append((str(variable), "", None))
-        lines += [_line(record) for _, record in group.iterrows()]
+        # What is hidden of one level could be had from the others by subtraction: outcomes of none are given then.
+        hidden = bool((group["courses"] < FEWEST_SHOWN).any())
+        lines += [_line(record, with_events=not hidden) for _, record in group.iterrows()]
 
     def draw(figure: Any) -> None:
         if not lines:
@@ -52,7 +55,9 @@ def subgroup_figure(statement: str, landmark: str, table: pd.DataFrame) -> str:
         axes.minorticks_off()
         axes.set_xlabel("observed / expected (95% interval)")
         for place, (label, sizes, row) in enumerate(lines):
-            names.text(0 if row is None else 0.05, place, label, va="center", fontweight="bold" if row is None else None)
+            names.text(
+                0 if row is None else 0.05, place, label, va="center", fontweight="bold" if row is None else None
+            )
             names.text(1.0, place, sizes, va="center", ha="right", fontsize=8.5)
             if row is not None:
                 draw_row(axes, place, row, LIMITS)
@@ -69,12 +74,12 @@ def subgroup_figure(statement: str, landmark: str, table: pd.DataFrame) -> str:
     )  # fmt: skip
 
 
-def _line(record: pd.Series) -> tuple[str, str, ForestRow]:
+def _line(record: pd.Series, *, with_events: bool) -> tuple[str, str, ForestRow]:
     courses, events = float(record["courses"]), float(record["events"])
     level = str(record["level"])
     if courses < FEWEST_SHOWN:
         return level, f"n<{FEWEST_SHOWN}", ForestRow(np.nan, np.nan, np.nan, TOO_FEW)
-    sizes = f"n={courses:.0f}, {events:.0f} with outcome"
+    sizes = f"n={courses:.0f}, {events:.0f} with outcome" if with_events else f"n={courses:.0f}"
     numbers = float(record["estimate"]), float(record["low"]), float(record["high"])
     warning = record["warning"]
     if isinstance(warning, str) and warning:

@@ -20,6 +20,7 @@ CHARACTERS_PER_NOTE = 112
 PIXELS_PER_POINT = 4 / 3
 _POINTS_PER_INCH = 72
 _LINE = 14.5
+_REFERENCE = r'(?:href="|url\()#([^")]+)'
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "ketapredict",
@@ -99,9 +100,7 @@ def figure_svg(
         figure.set_layout_engine("constrained", rect=(0.0, below / points, 1.0, 1.0 - (above + below) / points))
         for place, line in enumerate(head):
             colour = "#8a1c00" if place == 0 else "black"
-            figure.text(
-                0.012, 1 - (_LINE * (place + 0.9)) / points, line, fontsize=10, fontweight="bold", color=colour
-            )
+            figure.text(0.012, 1 - (_LINE * (place + 0.9)) / points, line, fontsize=10, fontweight="bold", color=colour)
         for place, line in enumerate(reversed(foot)):
             figure.text(0.012, (_LINE * (place + 0.35)) / points, line, fontsize=8.5, color="#333333")
         draw(figure)
@@ -119,10 +118,13 @@ def _inlined(text: str, prefix: str, title: str, summary: str) -> str:
     body = re.sub(r"<defs>\s*</defs>", "", body)
     body = re.sub(r'(?<= )(d|x|y|transform|points)="([^"]*)"', _shortened, body)
     body = re.sub(r'(style="font[^"]*?)\'DejaVu Sans\', sans-serif', r"\1'DejaVu Sans', Verdana, sans-serif", body)
-    used = set(re.findall(r'(?:href="|url\()#([^")]+)', body))
-    own = re.sub(r"[^0-9A-Za-z]+", "-", f"{prefix}-{hashlib.sha256(body.encode()).hexdigest()[:8]}")
-    body = re.sub(r' id="([^"]+)"', lambda m: f' id="{own}-{m[1]}"' if m[1] in used else "", body)
-    body = re.sub(r'(href="|url\()#', rf"\g<1>#{own}-", body)
+    # Matplotlib names a clip path after its place in memory: numbers instead, in the order of use.
+    used = list(dict.fromkeys(re.findall(_REFERENCE, body)))
+    body = re.sub(r' id="([^"]+)"', lambda m: f' id="{used.index(m[1])}"' if m[1] in used else "", body)
+    body = re.sub(_REFERENCE, lambda m: f"{m[0][: -len(m[1])]}{used.index(m[1])}", body)
+    own = re.sub(r"[^0-9A-Za-z]+", "-", f"{prefix}-{hashlib.sha256(body.encode()).hexdigest()[:8]}-")
+    body = re.sub(r' id="(\d+)"', rf' id="{own}\1"', body)
+    body = re.sub(_REFERENCE, lambda m: f"{m[0][: -len(m[1])]}{own}{m[1]}", body)
     body = re.sub(r"<g>\s*</g>\n?", "", body)
     box = re.search(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', body)
     assert box
@@ -130,8 +132,8 @@ def _inlined(text: str, prefix: str, title: str, summary: str) -> str:
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {box[0]} width="{WIDTH}" '
         f'height="{height}" style="max-width: 100%; height: auto" stroke-linejoin="round" role="img" '
-        f'aria-label="{escape(title)}" aria-describedby="{own}-summary">\n'
-        f'<title>{escape(title)}</title>\n<desc id="{own}-summary">{escape(summary)}</desc>\n'
+        f'aria-label="{escape(title)}" aria-describedby="{own}summary">\n'
+        f'<title>{escape(title)}</title>\n<desc id="{own}summary">{escape(summary)}</desc>\n'
     )
     body = opening + body[body.index(">") + 1 :].lstrip()
     return "\n".join(line.strip() for line in body.splitlines() if line.strip()) + "\n"
