@@ -18,13 +18,15 @@ CHARACTERS_PER_LINE = 88
 CHARACTERS_PER_NOTE = 112
 # SVG's unit is the point, of which a page shows three quarters of a pixel.
 PIXELS_PER_POINT = 4 / 3
+# Laid out for the first, which matplotlib brings; the others are no wider.
+FAMILY = "'DejaVu Sans', Verdana, Arial, sans-serif"
 _POINTS_PER_INCH = 72
 _LINE = 14.5
 _REFERENCE = r'(?:href="|url\()#([^")]+)'
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "ketapredict",
-    "font.family": ["DejaVu Sans", "sans-serif"],
+    "font.family": "DejaVu Sans",
     "font.size": FONT_SIZE,
     "axes.titlesize": FONT_SIZE,
     "axes.titleweight": "bold",
@@ -101,8 +103,8 @@ def figure_svg(
         for place, line in enumerate(head):
             colour = "#8a1c00" if place == 0 else "black"
             figure.text(0.012, 1 - (_LINE * (place + 0.9)) / points, line, fontsize=10, fontweight="bold", color=colour)
-        for place, line in enumerate(reversed(foot)):
-            figure.text(0.012, (_LINE * (place + 0.35)) / points, line, fontsize=8.5, color="#333333")
+        for place, line in enumerate(foot):
+            figure.text(0.012, _LINE * (len(foot) - place - 0.65) / points, line, fontsize=8.5, color="#333333")
         draw(figure)
         written = io.StringIO()
         figure.savefig(written, format="svg", metadata={"Date": None})
@@ -117,7 +119,9 @@ def _inlined(text: str, prefix: str, title: str, summary: str) -> str:
     body = re.sub(r"<style[^>]*>.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r"<defs>\s*</defs>", "", body)
     body = re.sub(r'(?<= )(d|x|y|transform|points)="([^"]*)"', _shortened, body)
-    body = re.sub(r'(style="font[^"]*?)\'DejaVu Sans\', sans-serif', r"\1'DejaVu Sans', Verdana, sans-serif", body)
+    # Every text is of the one family, which it has from the whole picture, and most are not turned.
+    body = re.sub(r'font-family: [^;"]*;? ?', "", body)
+    body = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", body)
     # Matplotlib names a clip path after its place in memory: numbers instead, in the order of use.
     used = list(dict.fromkeys(re.findall(_REFERENCE, body)))
     body = re.sub(r' id="([^"]+)"', lambda m: f' id="{used.index(m[1])}"' if m[1] in used else "", body)
@@ -131,8 +135,8 @@ def _inlined(text: str, prefix: str, title: str, summary: str) -> str:
     height = round(float(box[2]) * PIXELS_PER_POINT)
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {box[0]} width="{WIDTH}" '
-        f'height="{height}" style="max-width: 100%; height: auto" stroke-linejoin="round" role="img" '
-        f'aria-label="{escape(title)}" aria-describedby="{own}summary">\n'
+        f'height="{height}" style="max-width: 100%; height: auto; font-family: {FAMILY}" stroke-linejoin="round" '
+        f'role="img" aria-label="{escape(title)}" aria-describedby="{own}summary">\n'
         f'<title>{escape(title)}</title>\n<desc id="{own}summary">{escape(summary)}</desc>\n'
     )
     body = opening + body[body.index(">") + 1 :].lstrip()
