@@ -1,13 +1,11 @@
 """Do 90% intervals of the probability hold the true probability? Methods beside each other on known truths.
 
-    .venv/bin/python benchmarks/interval_coverage.py [--worlds logistic,curved] [--landmark 24h]
-        [--sizes 100,200,500] [--repetitions 20] [--bootstrap 0]
-    .venv/bin/python benchmarks/interval_coverage.py --cohort TRAIN.csv --new NEW.csv --truth TRUTH.csv
-        [--protocol P] [--landmark L] [--sizes ...] [--repetitions ...]
+    .venv/bin/python benchmarks/interval_coverage.py [--worlds logistic,curved,sparse,null,simulator]
+        [--landmark 24h] [--sizes 100,200,500] [--repetitions 20] [--bootstrap 0] [--json FILE]
 
-The second form takes any cohort with a known truth, such as `ketapredict simulate --truth` writes: training
-courses are drawn from TRAIN.csv without replacement, intervals are judged on NEW.csv; TRUTH.csv has `course_id`
-and `response_at_<landmark>`, the probability of response given what the model may see at the landmark.
+The truths are those of `known_truth` and, as `simulator`, `ketapredict simulate` itself: a clinic's courses, of many
+sites, since the known truth averages the effect of a site. With --json the coverage of `ketapredict` is written to a
+file; the package's own, `data/interval-coverage.json`, stands on every model card.
 
 Printed for each truth and size, as means over repetitions: coverage (the share of new courses whose true
 probability is inside), overall and by third of the true probability; mean width; mean interval score, width
@@ -22,6 +20,7 @@ not probabilities, and are no candidates.
 """
 
 import argparse
+import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -35,17 +34,22 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from ketapredict.cohort.cohort import Cohort
-from ketapredict.cohort.read import read_cohort
+from ketapredict.cohort.protocols import DEFAULT_PROTOCOL, PRE, load_protocol
+from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.explain.contributions import contributions
 from ketapredict.features.design import design_frame, threshold_feature
 from ketapredict.model.committee import FittedCommittee, fit_committee
 from ketapredict.model.fit import fit_landmark, training_data
 from ketapredict.model.members import TrainingData
 from ketapredict.model.uncertainty import NORMAL_QUANTILE
+from ketapredict.simulate import Scenario, simulate_cohort, simulate_with_truth
 
 SEED = 20261123
 NEW_COURSES = 1000
 LESS_SHRUNKEN = 0.25
+SIMULATOR = "simulator"
+COURSES_PER_SITE = 10
+PROTOCOL = load_protocol(DEFAULT_PROTOCOL)
 
 Intervals = dict[str, tuple[np.ndarray, np.ndarray]]
 Pair = tuple[Cohort, Cohort, np.ndarray]
@@ -137,10 +141,8 @@ def repetition(arguments: argparse.Namespace, world: str, n: int, number: int) -
     """Judge every method on one training cohort."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if arguments.cohort:
-            train, new, truth = pair_from_files(arguments, n, number)
-        else:
-            train, new, truth = drawn_pair(world, n, number, arguments.landmark)
+        draw = simulated_pair if world == SIMULATOR else drawn_pair
+        train, new, truth = draw(world, n, number, arguments.landmark)
         found = intervals(train, new, arguments.landmark, arguments.bootstrap, number)
     label: dict[str, object] = {"truth": world, "n": n}
     return [label | {"method": method} | judge(low, high, truth) for method, (low, high) in found.items()]
@@ -155,35 +157,51 @@ def drawn_pair(world: str, n: int, number: int, landmark: str) -> Pair:
     return train, new, truth
 
 
-def pair_from_files(arguments: argparse.Namespace, n: int, number: int) -> Pair:
-    """Draw a training cohort from a file; the new courses with their truth are always the same."""
-    pool = read_cohort(arguments.cohort, protocol=arguments.protocol)
-    new = read_cohort(arguments.new, protocol=arguments.protocol)
-    if arguments.landmark != "pre":
-        new = new.subset(new.table[f"score_{arguments.landmark}"].notna().to_numpy())
-    by_id = pd.read_csv(arguments.truth, dtype={"course_id": str}).set_index("course_id")[
-        f"response_at_{arguments.landmark}"
+def simulated_pair(_: str, n: int, number: int, landmark: str) -> Pair:
+    """Simulate a training cohort and new courses with their truth."""
+    sites = max(n // COURSES_PER_SITE, 2)
+    train = cohort_from_frame(simulate_cohort(n, SEED + 2 * number, PROTOCOL, n_sites=sites), PROTOCOL)
+    clinics = Scenario(PROTOCOL, n_sites=NEW_COURSES // COURSES_PER_SITE)
+    table, hidden = simulate_with_truth(clinics, NEW_COURSES, SEED + 2 * number + 1)
+    new = cohort_from_frame(table, PROTOCOL)
+    if landmark != PRE:
+        new = new.subset(new.table[f"score_{landmark}"].notna().to_numpy())
+    truth = hidden.set_index("course_id")[f"response_at_{landmark}"]
+    return train, new, truth.loc[new.table["course_id"]].to_numpy(float)
+
+
+def write_json(path: Path, summary: pd.DataFrame, arguments: argparse.Namespace) -> None:
+    """Write what a model card shows."""
+    found = summary.xs("ketapredict", level="method").reset_index()
+    names = {"coverage": "overall", "lowest third": "low", "middle third": "middle", "highest third": "high"}
+    names |= {"width": "width", "interval score": "score"}
+    # Where all courses have the same truth there are no thirds.
+    rows = [
+        {"truth": row["truth"], "courses": int(row["n"])}
+        | {short: round(row[name], 3) if np.isfinite(row[name]) else None for name, short in names.items()}
+        for _, row in found.iterrows()
     ]
-    keep = np.zeros(len(pool), dtype=bool)
-    keep[np.random.default_rng([SEED, n, number]).choice(len(pool), n, replace=False)] = True
-    return pool.subset(keep), new, by_id.loc[new.table["course_id"]].to_numpy(float)
+    command = (
+        f"benchmarks/interval_coverage.py --worlds {arguments.worlds} --landmark {arguments.landmark} "
+        f"--sizes {arguments.sizes} --repetitions {arguments.repetitions}"
+    )
+    content = {"command": command, "landmark": arguments.landmark, "repetitions": arguments.repetitions, "rows": rows}
+    path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worlds", default="logistic,curved")
+    parser.add_argument("--worlds", default=",".join((*WORLDS, SIMULATOR)))
     parser.add_argument("--landmark", default="24h")
     parser.add_argument("--sizes", default="100,200,500")
     parser.add_argument("--repetitions", type=int, default=20)
     parser.add_argument("--bootstrap", type=int, default=0)
     parser.add_argument("--workers", type=int, default=-1)
-    parser.add_argument("--protocol", default="induction-course")
-    for name in ("cohort", "new", "truth"):
-        parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
 
-    worlds = ["cohort"] if arguments.cohort else arguments.worlds.split(",")
+    worlds = arguments.worlds.split(",")
     sizes = [int(n) for n in arguments.sizes.split(",")]
     jobs = [(world, n, number) for number in range(arguments.repetitions) for n in sizes for world in worlds]
     found = Parallel(n_jobs=arguments.workers)(delayed(repetition)(arguments, *job) for job in jobs)
@@ -192,7 +210,10 @@ def main() -> None:
     summary = groups.mean()
     summary["SE of coverage"] = groups["coverage"].sem()
     print(f"landmark {arguments.landmark}, {arguments.repetitions} repetitions")
-    print(summary.sort_index(level=["truth", "n"], sort_remaining=False).to_string(float_format=lambda x: f"{x:.3f}"))
+    summary = summary.sort_index(level=["truth", "n"], sort_remaining=False)
+    print(summary.to_string(float_format=lambda x: f"{x:.3f}"))
+    if arguments.json:
+        write_json(arguments.json, summary, arguments)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,18 @@ def train(run):
 
     def call(cohort: str, *options: object) -> str:
         status, out, err = run(
-            "train", cohort, "--protocol", "late.toml", "--repeats", 1, "--output", "out", "--json", *options
+            "train",
+            cohort,
+            "--protocol",
+            "late.toml",
+            "--repeats",
+            1,
+            "--refits",
+            0,
+            "--output",
+            "out",
+            "--json",
+            *options,
         )
         assert status == 0, err
         made = json.loads(out)

@@ -13,7 +13,9 @@ from ketapredict.score.files import score_file
 from ketapredict.simulate import simulate_cohort
 from ketapredict.training import train
 from ketapredict.validate.evaluation import evaluate
+from ketapredict.validate.study import Effort
 
+SMALL = Effort(repeats=1, refits=4, curve_repeats=0)
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.slow
 
@@ -32,7 +34,7 @@ def test_all_arms_of_the_dia_trial(realdata, mappings, tmp_path):
     cohort = read(realdata, mappings, "dia_hamd17", "dia-hamd17")
     (tmp_path / "all" / "report").mkdir(parents=True)
     (tmp_path / "all" / "report" / "patients.csv").write_text("left by somebody")
-    result = train(cohort, all_arms=True, repeats=1, output="all", seed=1)
+    result = train(cohort, all_arms=True, effort=SMALL, output="all", seed=1)
     assert [v.landmark for v in result.validations] == ["w1", "w2"]
     assert [v.courses for v in result.validations] == [129, 128]
     assert result.model.bundle.trained_on == "real"
@@ -46,7 +48,7 @@ def test_all_arms_of_the_dia_trial(realdata, mappings, tmp_path):
 
 def test_riesby_with_its_extra_covariate(realdata, mappings):
     cohort = read(realdata, mappings, "riesby_hdrs", "riesby-hdrs")
-    result = train(cohort, repeats=1, output="riesby", seed=1)
+    result = train(cohort, effort=SMALL, output="riesby", seed=1)
     assert [v.courses for v in result.validations] == [50, 52]
     assert [column.name for column in result.model.bundle.extras] == ["endogenous"]
     scored = ResponseModel.load("riesby/model").score(cohort).table
@@ -61,7 +63,7 @@ def test_a_model_of_simulated_courses_meets_the_nimh_patients(realdata, mappings
     from ketapredict.cohort.protocols import load_protocol
 
     simulate_cohort(400, 1, load_protocol(protocol)).to_csv("simulated.csv", index=False)
-    result = train(read_cohort("simulated.csv", protocol=protocol), repeats=1, output="nimh")
+    result = train(read_cohort("simulated.csv", protocol=protocol), effort=SMALL, output="nimh")
     cohort = read_cohort(realdata / "nimh_ds005917", mapping, protocol)
     found = evaluate(result.model, cohort).table
     model = found[found["predictor"] == "model"].set_index(["landmark", "measure"])

@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from ketapredict.simulate import simulate_cohort
     from ketapredict.training import train
     from ketapredict.validate.evaluation import evaluate
+    from ketapredict.validate.study import FULL, QUICK, Effort
 
 __version__ = "0.1.0"
 __all__ = [
+    "FULL",
+    "QUICK",
+    "Effort",
     "ResponseModel",
     "evaluate",
     "fit_response_model",
@@ -26,6 +30,9 @@ __all__ = [
 ]
 
 _HOME = {
+    "FULL": "validate.study",
+    "QUICK": "validate.study",
+    "Effort": "validate.study",
     "ResponseModel": "response_model",
     "evaluate": "validate.evaluation",
     "fit_response_model": "response_model",

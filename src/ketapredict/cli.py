@@ -209,15 +209,32 @@ def train(
     arms: Annotated[
         ArmsChoice, typer.Option("--arms", help="Train on active courses, or on all with the arm as a feature.")
     ] = ArmsChoice.ACTIVE,
-    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Repeats of the 5-fold cross-validation.")] = 10,
+    quick: Annotated[bool, typer.Option("--quick", help="Few resamples: a first look; the card says so.")] = False,
+    repeats: Annotated[
+        int | None, typer.Option("--repeats", min=1, help="Repeats of the 5-fold cross-validation; default 10.")
+    ] = None,
+    refits: Annotated[
+        int | None, typer.Option("--refits", min=0, help="Bootstrap refits for stability; default 80, better 200.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Validate, cross-validate, fit, log to MLflow and register a response model per landmark."""
+    """Validate, cross-validate, fit, write the model card, log to MLflow and register a model per landmark."""
+    from dataclasses import replace
+
     from ketapredict.cohort import count_lines
     from ketapredict.cohort.read import read_cohort
     from ketapredict.training import train as train_model
+    from ketapredict.validate.study import FULL, QUICK
     from ketapredict.validate.tables import as_text, differences_as_text, differences_table, measures_table
 
+    if refits == 1:
+        raise KetapredictError("Expected --refits 0, or at least 2: one refit shows no spread.")
+    effort = QUICK if quick else FULL
+    effort = replace(
+        effort,
+        repeats=effort.repeats if repeats is None else repeats,
+        refits=effort.refits if refits is None else refits,
+    )
     with _working("reading"):
         found = read_cohort(cohort, mapping, protocol)
     _refuse_empty(found)
@@ -226,7 +243,7 @@ def train(
         outcome=outcome.value,
         seed=seed,
         all_arms=arms is ArmsChoice.ALL,
-        repeats=repeats,
+        effort=effort,
         output=output,
         show_progress=sys.stderr.isatty(),
     )
@@ -240,6 +257,8 @@ def train(
                 "model_uri": result.run.model_uri,
                 "run_id": result.run.run_id,
                 "refused": result.refused,
+                "card": str(result.card),
+                "warnings": [warning for study in result.studies for warning in study.warnings],
                 "measures": json.loads(measures.to_json(orient="records")),
                 "differences": json.loads(differences_table(result.validations).to_json(orient="records")),
             }
@@ -258,18 +277,20 @@ def train(
         _print("\nModel minus comparator, log-loss (under 0: the model is better), paired 95% intervals:")
         _print(differences_as_text(differences_table(result.validations)))
         _print("")
-        for assessment in result.assessments:
-            for statement in assessment.statements:
-                _print(statement)
+        for study in result.studies:
+            for sentence in (*(f"WARNING  {warning}" for warning in study.warnings), *study.statements):
+                _print(sentence)
         for reason in result.refused.values():
             _print(f"Not fitted: {reason}")
         for notice in found.notices:
             _print(f"Note: {notice}.")
         _print(f"\nmodel     {result.folder / 'model'}")
-        _print(f"report    {result.folder / 'report'}")
+        _print(f"card      {result.card} (open it in a browser; tables and pictures beside it)")
         if found.counts.rejected:
             _print(f"rejects   {result.folder / 'rejects.csv'} ({found.counts.rejected} courses)")
         _print(f"registry  {result.run.model_uri} in {result.run.tracking_uri}")
+        _print(f"resampled {effort.words}")
+        _tell(f"time      {result.stopwatch.words}")
     _leave(_rejected(found.counts.rejected))
 
 

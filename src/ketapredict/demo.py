@@ -9,11 +9,12 @@ from ketapredict.cohort.read import read_cohort
 from ketapredict.score.files import score_file
 from ketapredict.simulate import simulate_cohort
 from ketapredict.training import train
+from ketapredict.validate.study import Effort
 from ketapredict.validate.tables import as_text, measures_table
 from ketapredict.whole_files import write_table, write_whole
 
 SEED = 1
-REPEATS = 2
+EFFORT = Effort(repeats=2, refits=12, curve_repeats=0)
 
 
 def run_demo(folder: Path, courses: int, say: Callable[[str], None], *, show_progress: bool) -> None:
@@ -36,7 +37,7 @@ def run_demo(folder: Path, courses: int, say: Callable[[str], None], *, show_pro
         table = simulate_cohort(courses, SEED, load_protocol(DEFAULT_PROTOCOL))
         write_whole({cohort_file: lambda target: write_table(table, target)})
         cohort = read_cohort(cohort_file)
-        result = train(cohort, seed=SEED, repeats=REPEATS, output="model", show_progress=show_progress)
+        result = train(cohort, seed=SEED, effort=EFFORT, output="model", show_progress=show_progress)
         model = result.model
         scored = score_file(cohort_file, scored_file, model)
         course = str(cohort.table["course_id"].iloc[0])
@@ -51,11 +52,11 @@ def run_demo(folder: Path, courses: int, say: Callable[[str], None], *, show_pro
     finally:
         os.chdir(started_in)
     say(told.to_text())
-    say(f"\nOut of fold ({REPEATS} x 5-fold), 95% intervals over patients, SIMULATED courses:")
+    say(f"\nOut of fold ({EFFORT.repeats} x 5-fold), 95% intervals over patients, SIMULATED courses:")
     say(as_text(measures_table(result.validations)))
     say(f"\nscored {scored.scored} of {scored.courses} simulated courses")
     say("\nOpen:")
     say(f"  {folder / why}          one patient's explanation ({course})")
     say(f"  {folder / scored_file}        probability and contributions of every course")
-    say(f"  {folder / 'model' / 'report'}      tables and calibration pictures")
+    say(f"  {folder / result.card}   the model card: performance, limits, full specification")
     say(f"  the runs and the registry: mlflow ui --backend-store-uri sqlite:///{folder / 'mlflow.db'}")

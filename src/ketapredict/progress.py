@@ -1,5 +1,6 @@
 """A progress bar on standard error for work that may take over two seconds."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -34,3 +35,25 @@ def progress_bar(description: str, total: int, *, shown: bool) -> Iterator[Calla
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=total)
         yield lambda steps: bar.advance(task, steps)
+
+
+class Stopwatch:
+    """Where the time goes: seconds by the name of what was done."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Add the time of the block to that of `what`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - start
+
+    @property
+    def words(self) -> str:
+        """The seconds in one line, longest first."""
+        parts = sorted(self.seconds.items(), key=lambda item: -item[1])
+        return ", ".join(f"{what} {seconds:.0f} s" for what, seconds in parts)

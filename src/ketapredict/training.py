@@ -1,33 +1,25 @@
 """The whole of `train`: from a cohort to a validated, tracked, registered response model."""
 
-import json
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome
-from ketapredict.features.design import design_frame
-from ketapredict.model.bundle import MODEL_FILE
 from ketapredict.model.fit import training_data
-from ketapredict.model.landmark_model import LandmarkModel
-from ketapredict.progress import progress_bar
-from ketapredict.report.model_facts import model_facts
+from ketapredict.progress import Stopwatch, progress_bar
+from ketapredict.report.card.facts import CardFacts
+from ketapredict.report.folder import CARD, write_report
 from ketapredict.response_model import ResponseModel, fit_response_model
 from ketapredict.tracking.runs import LoggedRun, RunRecord, log_run
 from ketapredict.tracking.store import open_store
-from ketapredict.validate.assessment import Assessment, assess
-from ketapredict.validate.cross_validation import MODEL, N_FOLDS, LandmarkValidation, cross_validate
-from ketapredict.validate.pictures import draw_calibration
+from ketapredict.validate.cross_validation import MODEL, LandmarkValidation
 from ketapredict.validate.replicates import RESAMPLES_FILE, draw_secret, replicates
-from ketapredict.validate.tables import differences_table, measures_table
+from ketapredict.validate.study import FULL, Effort, LandmarkStudy, number_of_fits, study_landmark
 from ketapredict.whole_files import make_folder, write_table, write_whole
-
-REPEATS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +29,34 @@ class TrainingResult:
     Attributes
     ----------
     model : ResponseModel
-    validations : tuple of LandmarkValidation
-    assessments : tuple of Assessment
+    studies : tuple of LandmarkStudy
+        What was found about each landmark.
     refused : dict of str to str
         The reason for each landmark that could not be fitted.
     folder : Path
-        Holds `model/` (the bundle), `report/` (tables and pictures) and, if rows were rejected, `rejects.csv`.
+        Holds `model/` (the bundle), `report/` (card, tables and pictures) and, if rows were rejected,
+        `rejects.csv`.
     run : LoggedRun
+    stopwatch : Stopwatch
+        Where the time went.
     """
 
     model: ResponseModel
-    validations: tuple[LandmarkValidation, ...]
-    assessments: tuple[Assessment, ...]
+    studies: tuple[LandmarkStudy, ...]
     refused: dict[str, str]
     folder: Path
     run: LoggedRun
+    stopwatch: Stopwatch
+
+    @property
+    def validations(self) -> tuple[LandmarkValidation, ...]:
+        """The cross-validation of each landmark."""
+        return tuple(study.validation for study in self.studies)
+
+    @property
+    def card(self) -> Path:
+        """The model card to open in a browser."""
+        return self.folder / "report" / f"{CARD}.html"
 
 
 def train(
@@ -60,11 +65,11 @@ def train(
     outcome: Outcome = "response",
     seed: int = 0,
     all_arms: bool = False,
-    repeats: int = REPEATS,
+    effort: Effort = FULL,
     output: str | Path | None = None,
     show_progress: bool = False,
 ) -> TrainingResult:
-    """Cross-validate, fit, explain, write, log and register a response model.
+    """Fit, cross-validate, refit, explain, write the model card, log and register a response model.
 
     Parameters
     ----------
@@ -74,8 +79,8 @@ def train(
         Not negative. The same cohort and seed give the same bundle, byte for byte.
     all_arms : bool
         Whether control courses are trained on as well; the arm then is a feature.
-    repeats : int
-        Repeats of the 5-fold cross-validation, at least 1.
+    effort : Effort
+        How much resampling: `FULL`, `QUICK` or one's own.
     output : path or None
         Folder for the results; by default one named after protocol and outcome, in the current folder.
     show_progress : bool
@@ -93,29 +98,46 @@ def train(
     """
     with open_store():
         pass  # an unusable store is better found before the work than after it
-    model, refused = fit_response_model(cohort, outcome=outcome, seed=seed, all_arms=all_arms)
+    watch = Stopwatch()
+    with watch.timed("fit"):
+        model, refused = fit_response_model(cohort, outcome=outcome, seed=seed, all_arms=all_arms)
     folder = Path(output) if output is not None else Path(model.bundle.name)
     make_folder(folder)
     courses = cohort if all_arms else cohort.subset(cohort.active)
-    validations: list[LandmarkValidation] = []
-    assessments: list[Assessment] = []
+    studies: list[LandmarkStudy] = []
     resamples: list[pd.DataFrame] = []
     secret = draw_secret(cohort)
-    total = len(model.landmarks) * N_FOLDS * repeats
-    with progress_bar("cross-validation", total, shown=show_progress) as progress:
-        for position, landmark in enumerate(model.landmarks):
-            data = training_data(courses, landmark, outcome, with_arm=all_arms)
-            rng = np.random.default_rng([seed, position, 1])
-            validations.append(cross_validate(data, landmark, repeats, rng, progress))
-            assessments.append(assess(courses, data, validations[-1], outcome, rng, with_arm=all_arms))
-            out_of_fold = validations[-1].predictions[MODEL]
-            resamples.append(replicates(data.labels, out_of_fold, data.patients, landmark, secret, outcome))
+    total = len(model.landmarks) * number_of_fits(effort, courses.table["site"].nunique())
+    with progress_bar("resampling", total, shown=show_progress) as progress:
+        for position, landmark in enumerate(model.bundle.landmarks):
+            data = training_data(courses, landmark.landmark, outcome, with_arm=all_arms)
+            reported = landmark.independent_log_odds(data.frame)
+            studies.append(
+                study_landmark(
+                    courses,
+                    data,
+                    landmark.landmark,
+                    outcome,
+                    reported,
+                    effort,
+                    (seed, position),
+                    with_arm=all_arms,
+                    progress=progress,
+                    timed=watch.timed,
+                )
+            )
+            with watch.timed("resamples for the gate"):
+                p = studies[-1].validation.predictions[MODEL]
+                drawn = replicates(data.labels, p, data.patients, landmark.landmark, secret, outcome)
+                resamples.append(drawn)
+    facts = CardFacts(model, courses, tuple(studies), effort, refused)
     parameters: dict[str, str | int | float] = {
         "protocol": cohort.protocol.name,
         "outcome": outcome,
         "seed": seed,
         "arms": "all" if all_arms else "active",
-        "repeats": repeats,
+        "repeats": effort.repeats,
+        "refits": effort.refits,
         "landmarks": ", ".join(model.landmarks),
         "accepted_courses": len(cohort),
         "rejected_courses": cohort.counts.rejected,
@@ -123,10 +145,12 @@ def train(
     # The report is made in a folder of its own, so that nothing but this run's files is logged.
     report = Path(tempfile.mkdtemp(prefix=".report.", dir=folder))
     try:
-        _write_report(report, model, tuple(validations), assessments, courses)
-        write_table(pd.concat(resamples, ignore_index=True), report / RESAMPLES_FILE)
-        record = RunRecord(parameters, _metrics(validations), {"data_sha256": cohort.sha256}, report)
-        run = log_run(model, record)
+        with watch.timed("card and tables"):
+            write_report(report, facts)
+            write_table(pd.concat(resamples, ignore_index=True), report / RESAMPLES_FILE)
+        record = RunRecord(parameters, _metrics(studies), {"data_sha256": cohort.sha256}, report)
+        with watch.timed("MLflow"):
+            run = log_run(model, record)
         model.save(folder / "model")
         report.chmod(0o755)
         shutil.rmtree(folder / "report", ignore_errors=True)
@@ -138,84 +162,23 @@ def train(
         write_whole({rejects: lambda target: cohort.rejects.to_csv(target, index=False)})
     else:
         rejects.unlink(missing_ok=True)
-    return TrainingResult(model, tuple(validations), tuple(assessments), refused, folder, run)
+    return TrainingResult(model, tuple(studies), refused, folder, run, watch)
 
 
-def concept_importance(model: LandmarkModel, cohort: Cohort, outcome: Outcome) -> pd.DataFrame:
-    """Return the mean absolute contribution of each concept over the courses of a landmark.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `landmark, concept, mean_absolute_log_odds`, largest first.
-    """
-    from ketapredict.explain.contributions import contributions
-
-    with_score = np.ones(len(cohort), dtype=bool)
-    if model.landmark != "pre":
-        with_score = cohort.table[f"score_{model.landmark}"].notna().to_numpy()
-    courses = cohort.subset(with_score)
-    found = contributions(model, design_frame(courses, model.features, outcome))
-    sizes = np.abs(found.by_concept).mean(axis=0)
-    table = pd.DataFrame({"landmark": model.landmark, "concept": found.concepts, "mean_absolute_log_odds": sizes})
-    return table.sort_values("mean_absolute_log_odds", ascending=False, kind="stable", ignore_index=True)
-
-
-def _write_report(
-    report: Path,
-    model: ResponseModel,
-    validations: tuple[LandmarkValidation, ...],
-    assessments: list[Assessment],
-    cohort: Cohort,
-) -> None:
-    bundle = model.bundle
-
-    def write(table: pd.DataFrame, name: str) -> None:
-        table.assign(trained_on=bundle.trained_on).to_csv(report / name, index=False)
-
-    write(measures_table(validations), "measures.csv")
-    write(differences_table(validations), "differences.csv")
-    importance = [concept_importance(landmark, cohort, bundle.outcome) for landmark in bundle.landmarks]
-    write(pd.concat(importance), "concepts.csv")
-    for name in dict.fromkeys(name for assessment in assessments for name in assessment.tables):
-        parts = [assessment.tables[name] for assessment in assessments if name in assessment.tables]
-        write(pd.concat(parts), f"{name.replace('_', '-')}.csv")
-    coefficients = [
-        {"landmark": landmark.landmark, "column": column.name, "concept": column.concept}
-        | {"mean": column.mean, "coefficient": coefficient}
-        for landmark in bundle.landmarks
-        for column, coefficient in zip(landmark.columns, landmark.coefficients, strict=True)
-    ]
-    write(pd.DataFrame(coefficients), "coefficients.csv")
-    (report / "model.md").write_text(model_facts(model), "utf-8")
-    for validation in validations:
-        draw_calibration(validation, bundle.statement, report / f"calibration-{validation.landmark}.svg")
-    facts = {
-        "statement": bundle.statement,
-        "name": bundle.name,
-        "model_sha256": model.sha256,
-        "bundle": f"../model/{MODEL_FILE}",
-        "provenance": bundle.provenance,
-        "cross_validation": {
-            v.landmark: {"folds": v.n_folds, "repeats": v.n_repeats, "members_used": v.members_used}
-            for v in validations
-        },
-        "counts": asdict(cohort.counts),
-        "statements": [statement for assessment in assessments for statement in assessment.statements],
-    }
-    (report / "training.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
-
-
-def _metrics(validations: list[LandmarkValidation]) -> dict[str, float]:
+def _metrics(studies: list[LandmarkStudy]) -> dict[str, float]:
     metrics = {}
-    for validation in validations:
+    for study in studies:
+        validation, at = study.validation, study.landmark
         for name, interval in validation.measures[MODEL].items():
-            metrics[f"{validation.landmark}/{name}"] = interval.estimate
-            metrics[f"{validation.landmark}/{name}_low"] = interval.low
-            metrics[f"{validation.landmark}/{name}_high"] = interval.high
+            metrics[f"{at}/{name}"] = interval.estimate
+            metrics[f"{at}/{name}_low"] = interval.low
+            metrics[f"{at}/{name}_high"] = interval.high
         for comparator, differences in validation.differences.items():
             key = comparator.replace(" ", "_").replace("%", "_percent")
-            metrics[f"{validation.landmark}/log_loss_minus_{key}"] = differences["log_loss"].estimate
-        metrics[f"{validation.landmark}/courses"] = float(validation.courses)
-        metrics[f"{validation.landmark}/events"] = float(validation.events)
+            metrics[f"{at}/log_loss_minus_{key}"] = differences["log_loss"].estimate
+        if study.instability is not None:
+            metrics[f"{at}/instability_mape"] = study.instability.mape
+        metrics[f"{at}/courses"] = float(validation.courses)
+        metrics[f"{at}/events"] = float(validation.events)
+        metrics[f"{at}/warnings"] = float(len(study.warnings))
     return metrics

@@ -33,7 +33,7 @@ def test_train_score_and_report_run_as_a_project(tmp_path: Path, monkeypatch: py
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     _run("ketapredict", "simulate", "--courses", "120", "--output", "my cohort.csv", "--protocol", "my protocol.toml")
     protocol = "protocol=my protocol.toml"
-    _project("train", protocol, "seed=3", "repeats=1", "output=my model")
+    _project("train", protocol, "seed=3", "repeats=1", "refits=2", "output=my model")
     model = find_model("models:/one-landmark-response@challenger")
     assert model.sha256 == find_model("my model/model").sha256
     assert model.bundle.provenance["seed"] == 3

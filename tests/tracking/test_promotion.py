@@ -44,7 +44,7 @@ def versions(folder, monkeypatch, frame, model, request):
     name = "".join(sign for sign in request.node.name if sign.isalnum()) + "-response"
 
     def log(
-        *, separation=1.5, slope=1.0, seed=1, card=True, statements=(), landmarks=LANDMARKS, table=frame, off=()
+        *, separation=1.5, slope=1.0, seed=1, card=True, warnings=(), landmarks=LANDMARKS, table=frame, off=()
     ) -> str:
         cohort = cohort_from_frame(table, PROTOCOL)
         kept = tuple(one for one in model.bundle.landmarks if one.landmark in landmarks)
@@ -76,7 +76,7 @@ def versions(folder, monkeypatch, frame, model, request):
         columns = ["landmark", "variable", "level", "measure", "estimate", "low", "high", "certainly_miscalibrated"]
         pd.DataFrame(groups, columns=columns).to_csv(report / "subgroups.csv", index=False)
         pd.concat(drawn).to_parquet(report / "resamples.parquet")
-        facts = {"model_sha256": logged.sha256, "statements": ["24h: enough.", *statements]}
+        facts = {"model_sha256": logged.sha256, "warnings": ["24h: NO SKILL SHOWN.", *warnings]}
         (report / "training.json").write_text(json.dumps(facts))
         for file in ("model-card.html", "model-card.md"):
             if card:
@@ -147,7 +147,7 @@ def test_a_second_version_meets_the_champion_on_the_same_resamples(versions):
     ("changes", "name"),
     [
         ({"card": False}, "model card"),
-        ({"statements": (f"24h: {SUSPICION}crp alone separates the outcome.",)}, "leakage"),
+        ({"warnings": (f"24h: {SUSPICION} crp alone separates the outcome.",)}, "leakage"),
         ({"slope": 0.3}, "calibration slope at pre (cross-validation)"),
         ({"separation": 0.01, "slope": 0.01}, "skill (cross-validation)"),
         ({"off": ("sex",)}, "subgroups (cross-validation)"),
@@ -227,7 +227,7 @@ def test_files_of_another_model_are_no_evidence(versions):
 
         client = mlflow.MlflowClient()
         run_id = client.get_model_version(versions.name, version).run_id
-        client.log_text(run_id, json.dumps({"model_sha256": "0" * 64, "statements": []}), "training.json")
+        client.log_text(run_id, json.dumps({"model_sha256": "0" * 64, "warnings": []}), "training.json")
     with pytest.raises(ModelError, match="names another"):
         promote(version, versions.name, allow_simulated=True)
 

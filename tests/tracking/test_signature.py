@@ -1,7 +1,8 @@
 import pytest
 
+from ketapredict.report.invented import invented_example
 from ketapredict.tracking.rows import score_rows
-from ketapredict.tracking.signature import invented_example, model_signature
+from ketapredict.tracking.signature import model_signature
 
 
 def test_the_example_is_accepted_and_scored(model):

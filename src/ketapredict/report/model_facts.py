@@ -3,12 +3,8 @@
 from ketapredict.cohort.outcomes import Outcome
 from ketapredict.explain.words import concept_label, moment_words, percent
 from ketapredict.model.landmark_model import LandmarkModel
+from ketapredict.report.words import OUTCOME_WORDS
 from ketapredict.response_model import ResponseModel
-
-OUTCOME_WORDS: dict[Outcome, str] = {
-    "response": "a fall of at least 50% from the score before the first infusion",
-    "remission": "a score at or under the scale's remission cut",
-}
 
 
 def model_facts(model: ResponseModel) -> str:

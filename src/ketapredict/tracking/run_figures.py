@@ -50,7 +50,7 @@ class RunFigures:
     card : tuple of str
         What is wrong with the model card.
     suspicions : tuple of str or None
-        Sentences about suspected leakage; None where the run has no sentences at all.
+        Sentences about suspected leakage; None where the run has no list of warnings.
     resamples : dict of str to pandas.DataFrame
         By landmark, from `replicates`.
     """
@@ -228,10 +228,10 @@ def _card_faults(folder: Path, sha256: str) -> Iterable[str]:
 
 
 def _suspicions(training: dict[str, Any]) -> tuple[str, ...] | None:
-    statements = training.get("statements")
-    if not isinstance(statements, list):
+    warnings = training.get("warnings")
+    if not isinstance(warnings, list):
         return None
-    return tuple(str(statement) for statement in statements if SUSPICION.strip() in str(statement))
+    return tuple(str(warning) for warning in warnings if SUSPICION in str(warning))
 
 
 def _resamples(folder: Path) -> dict[str, pd.DataFrame]:

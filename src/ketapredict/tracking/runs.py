@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ketapredict.model.bundle import Bundle
+from ketapredict.report.invented import invented_example
 from ketapredict.response_model import ResponseModel
 from ketapredict.tracking.code_version import PACKAGE_FOLDER, code_version
 from ketapredict.tracking.rows import score_rows
-from ketapredict.tracking.signature import invented_example, model_signature
+from ketapredict.tracking.signature import model_signature
 from ketapredict.tracking.store import Store, open_store
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from ketapredict.features.plan import plan_design
 from ketapredict.model.members import TrainingData
 from ketapredict.validate.calibration_curve import calibration_curve
 from ketapredict.validate.comparators import meets_rule
-from ketapredict.validate.coupling import coupling_null, leakage_suspicion
+from ketapredict.validate.coupling import SUSPICION, coupling_null, leakage_suspicion
 from ketapredict.validate.cross_validation import MODEL, LandmarkValidation
 from ketapredict.validate.decision_curve import decision_curve
 from ketapredict.validate.missing_outcomes import missing_outcomes, weighted_measures
@@ -20,6 +20,7 @@ from ketapredict.validate.sample_size import sample_size_statement
 from ketapredict.validate.subgroups import subgroup_table, subgroup_variables
 from ketapredict.validate.thresholds import threshold_table
 from ketapredict.validate.training_rows import training_rows
+from ketapredict.validate.verdicts import calibration_verdicts, skill_verdicts
 
 FEWEST_SHOWN = 5
 # Riley's criteria ask for a c-statistic over 0.5; just above it the number asked for has no end.
@@ -36,11 +37,14 @@ class Assessment:
         `calibration_curve`, `calibration_distances`, `thresholds`, `decision_curve`, `subgroups`,
         `missing_outcomes`, `weighted_measures`, `coupling`; each with a first column `landmark`.
     statements : tuple of str
-        Whether the courses are enough, and figures that are too good to be true.
+        Whether the courses are enough, and how many have no outcome.
+    warnings : tuple of str
+        Figures that are too good to be true, that show no skill, or that are certainly miscalibrated.
     """
 
     tables: dict[str, pd.DataFrame]
     statements: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def assess(
@@ -109,14 +113,18 @@ def assess(
     statements = (
         *([f"{landmark}: {size}"] if size else []),
         f"{landmark}: {missing.statement}",
-        *leakage_suspicion(data, landmark, cohort.protocol, auc),
+    )
+    warnings = (
+        *(f"{landmark}: {SUSPICION} {found}" for found in leakage_suspicion(data, landmark, cohort.protocol, auc)),
+        *skill_verdicts(validation),
+        *calibration_verdicts(landmark, validation.measures[MODEL].get("calibration_slope"), tables["subgroups"]),
     )
     # A mean or a count over fewer than five is nearly a patient's own value.
     small = tables["subgroups"]["courses"] < FEWEST_SHOWN
     tables["subgroups"].loc[small, "events"] = np.nan
     for table in tables.values():
         table.insert(0, "landmark", landmark)
-    return Assessment(tables, statements)
+    return Assessment(tables, statements, warnings)
 
 
 def _without_small_groups(table: pd.DataFrame) -> pd.DataFrame:

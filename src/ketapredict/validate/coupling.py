@@ -19,6 +19,8 @@ SUSPECT_AUC = 0.85  # before infusion 3 (DESIGN, The model)
 SUSPECT_FEATURE_AUC = 0.95
 FEWEST_KNOWN = 20
 FREE_OF_SUSPICION_FROM = "inf3"
+# The gate lets no model through of whose run a warning has these words.
+SUSPICION = "LEAKAGE SUSPECTED."
 _RIDGE = 1e-3
 _ROUNDING = 1e-9
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ketapredict.validate.cross_validation import MODEL, LandmarkValidation
+from ketapredict.validate.thresholds import wilson_interval
 
 GROUPS = 5
 
@@ -21,16 +22,14 @@ def calibration_groups(labels: np.ndarray, predictions: np.ndarray) -> list[tupl
     -------
     list of (float, float, float, float, int)
         For each of up to five groups of equal size: mean prediction, observed share, its Wilson 95%
-        interval (Wilson 1927, doi:10.1080/01621459.1927.10502953), number of courses.
+        interval, number of courses.
     """
     groups = []
     for rows in np.array_split(np.argsort(predictions, kind="stable"), GROUPS):
         if not len(rows):
             continue
-        n, share, z = len(rows), float(labels[rows].mean()), 1.959964
-        centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-        half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-        groups.append((float(predictions[rows].mean()), share, centre - half, centre + half, n))
+        n, share = len(rows), float(labels[rows].mean())
+        groups.append((float(predictions[rows].mean()), share, *wilson_interval(int(labels[rows].sum()), n), n))
     return groups
 
 

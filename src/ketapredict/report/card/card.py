@@ -1,0 +1,50 @@
+"""The model card: one page per model, as HTML and as Markdown, from the same facts."""
+
+from dataclasses import dataclass
+
+from ketapredict.report.card.data import data
+from ketapredict.report.card.explanations import explanations
+from ketapredict.report.card.facts import CardFacts
+from ketapredict.report.card.page import Figure, to_html, to_markdown
+from ketapredict.report.card.performance import calibration, performance, sites, subgroups, usefulness
+from ketapredict.report.card.purpose import purpose, summary
+from ketapredict.report.card.reporting import audit, tripod
+from ketapredict.report.card.specified import specification
+from ketapredict.report.card.stability import stability
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A model card.
+
+    Attributes
+    ----------
+    html : str
+        Self-contained: nothing is loaded from outside.
+    markdown : str
+        Shows its pictures as files beside it.
+    figures : dict of str to str
+        SVG by name.
+    """
+
+    html: str
+    markdown: str
+    figures: dict[str, str]
+
+
+def model_card(facts: CardFacts) -> Card:
+    """Write the card of a model; its first line says what it was trained on.
+
+    Parameters
+    ----------
+    facts : CardFacts
+    """
+    parts = (
+        summary, purpose, data, performance, calibration, usefulness, subgroups, sites, stability, explanations,
+        specification, audit,
+    )  # fmt: skip
+    sections = [part(facts) for part in parts]
+    sections.append(tripod(facts, sections))
+    title = f"Model card: {facts.model.bundle.name}, version {facts.model.version}"
+    figures = {block.name: block.svg for section in sections for block in section.blocks if isinstance(block, Figure)}
+    return Card(to_html(facts.statement, title, sections), to_markdown(facts.statement, title, sections), figures)

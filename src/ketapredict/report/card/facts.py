@@ -1,0 +1,70 @@
+"""What a model card is made from, and how its numbers are written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.model.landmark_model import LandmarkModel
+from ketapredict.response_model import ResponseModel
+from ketapredict.validate.study import Effort, LandmarkStudy
+
+# Of fewer courses nothing is told: a mean or a count would be nearly a patient's own value.
+FEWEST_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """A model and what was found about it.
+
+    Attributes
+    ----------
+    model : ResponseModel
+    cohort : Cohort
+        The courses that were trained on.
+    studies : tuple of LandmarkStudy
+        One per landmark of the model, in its order.
+    effort : Effort
+    refused : dict of str to str
+        The reason for each landmark that could not be fitted.
+    """
+
+    model: ResponseModel
+    cohort: Cohort
+    studies: tuple[LandmarkStudy, ...]
+    effort: Effort
+    refused: dict[str, str]
+
+    @property
+    def statement(self) -> str:
+        """The first line of everything."""
+        return self.model.bundle.statement
+
+    @property
+    def by_landmark(self) -> Iterator[tuple[LandmarkModel, LandmarkStudy]]:
+        """Model and study of each landmark that was studied."""
+        of = {study.landmark: study for study in self.studies}
+        return ((model, of[model.landmark]) for model in self.model.bundle.landmarks if model.landmark in of)
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a number as text; a dash where there is none."""
+    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+
+
+def interval(estimate: float, low: float, high: float, digits: int = 2) -> str:
+    """Return `estimate (low to high)`; words where it cannot be estimated."""
+    if not np.isfinite(estimate):
+        return "not estimable"
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return f"{estimate:.{digits}f} (no interval)"
+    return f"{estimate:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def rows_of(table: pd.DataFrame) -> list[list[str]]:
+    """Return a table of texts and numbers as texts."""
+    return [
+        [cell if isinstance(cell, str) else number(float(cell), 3) for cell in row] for row in table.to_numpy(object)
+    ]

@@ -1,0 +1,79 @@
+"""What a model is for and not for, what it is made from, and what must be known first."""
+
+from ketapredict.explain.words import moment_words, percent
+from ketapredict.report.card.facts import CardFacts, interval
+from ketapredict.report.card.page import Block, Points, Section, Table, Text
+from ketapredict.report.words import OUTCOME_WORDS
+from ketapredict.validate.cross_validation import MODEL, PREVALENCE
+
+
+def summary(facts: CardFacts) -> Section:
+    """The figures on one screen, warnings first."""
+    bundle = facts.model.bundle
+    warnings = [warning for study in facts.studies for warning in study.warnings]
+    rows = []
+    for model, study in facts.by_landmark:
+        measures = study.validation.measures[MODEL]
+        found = {name: interval(m.estimate, m.low, m.high) for name, m in measures.items()}
+        against = study.validation.differences[PREVALENCE]["log_loss"]
+        rows.append(
+            [
+                f"{model.landmark} ({moment_words(model.landmark)})",
+                str(model.courses),
+                f"{model.events} ({percent(model.event_rate)})",
+                found["auc"],
+                interval(against.estimate, against.low, against.high, 3),
+                found.get("calibration_intercept", "too few events"),
+                found.get("calibration_slope", "too few events"),
+            ]
+        )
+    header = ["landmark", "courses", "events", "AUC", "log-loss less the prevalence's", "calibration in the large"]
+    quick = "" if facts.effort.refits >= 50 else " Few resamples (a quick run): intervals and stability are rough."
+    blocks: list[Block] = [
+        Points(warnings, warning=True) if warnings else Text("No warning was raised by the checks of this page."),
+        Table("Out-of-fold performance with 95% intervals over patients", [*header, "calibration slope"], rows),
+        Text(
+            f"Resampling: {facts.effort.words}.{quick} Perfect values: AUC 1 (0.5 is chance), log-loss difference "
+            "under 0 (better than giving everybody the overall rate), calibration in the large 0, slope 1. Intervals "
+            "hold the predictions and resample patients."
+        ),
+        *([Points([f"Not fitted: {reason}" for reason in facts.refused.values()])] if facts.refused else []),
+        Text(f"Version `{facts.model.version}` of `{bundle.name}`; SHA-256 of the model `{facts.model.sha256}`."),
+    ]
+    return Section("summary", "In short", blocks)
+
+
+def purpose(facts: CardFacts) -> Section:
+    """Use, users, limits."""
+    bundle = facts.model.bundle
+    outcome = f"{bundle.outcome} ({OUTCOME_WORDS[bundle.outcome]})"
+    landmarks = ", ".join(f"{name} ({moment_words(name)})" for name in facts.model.landmarks)
+    provenance = bundle.provenance
+    rows = [
+        ["Predicts", f"the probability of {outcome} at {moment_words(bundle.protocol.outcome)}"],
+        ["Population", "courses of ketamine infusions for major depressive disorder or bipolar depression"],
+        ["Protocol", f"`{bundle.protocol.name}`; predictions at {landmarks}"],
+        ["Scales", ", ".join(bundle.scales)],
+        ["Arms", "all arms, the arm is a feature" if bundle.with_arm else "active treatment only"],
+        ["Made for", "research by data scientists, clinicians and trial statisticians who can read this page"],
+        ["Trained on", {"simulated": "SIMULATED courses", "real": "REAL courses"}.get(bundle.trained_on, "evidence")],
+        ["Training data", f"SHA-256 `{provenance['data_sha256']}`"],
+        ["Seed", str(provenance["seed"])],
+        ["Versions", ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())],
+    ]
+    blocks: list[Block] = [
+        Table("What it is", ["", ""], rows),
+        Points(
+            [
+                "It supports a judgement and never makes one. It is research software, not a medical device.",
+                "It is not for deciding to stop or withhold treatment, not for watching a patient less closely, and "
+                "not a measure of the risk of suicide.",
+                "It says nothing about what ketamine causes: it estimates who, among patients like those it was "
+                "trained on and treated like them, reaches the outcome.",
+                "It has not been tested on patients of another place unless a page of `ketapredict evaluate` says so.",
+                "Before infusion 3 a low probability is weak evidence: many improve later.",
+            ]
+        ),
+        *([Points([f"{notice}." for notice in provenance["notices"]])] if provenance["notices"] else []),
+    ]
+    return Section("purpose", "What it is for, and what not", blocks)

@@ -1,0 +1,179 @@
+"""All that is asked of one landmark's model, from one set of refits: how good, how stable, where, and at what size."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.outcomes import Outcome
+from ketapredict.errors import TrainingError
+from ketapredict.model.members import TrainingData
+from ketapredict.validate.assessment import Assessment, assess
+from ketapredict.validate.by_site import SiteValidation, validate_by_site
+from ketapredict.validate.cross_validation import N_FOLDS, LandmarkValidation, cross_validate
+from ketapredict.validate.instability import Instability, instability
+from ketapredict.validate.learning_curve import SHARES, learning_curve
+from ketapredict.validate.optimism import optimism_table
+from ketapredict.validate.refits import bootstrap_refits
+from ketapredict.validate.training_rows import training_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much resampling a training run does.
+
+    Attributes
+    ----------
+    repeats : int
+        Of the 5-fold cross-validation, at least 1.
+    refits : int
+        Bootstrap refits for optimism and instability, 0 or at least 2. Two hundred make percentiles of single
+        predictions smooth (Riley and Collins 2023, doi:10.1002/bimj.202200302); the default is what fits ten
+        minutes at 1,000 courses.
+    curve_repeats : int
+        Repeats of the cross-validation that the learning curve goes along with, 0 for no curve.
+    """
+
+    repeats: int
+    refits: int
+    curve_repeats: int
+
+    @property
+    def words(self) -> str:
+        """The resampling in a few words."""
+        parts = [f"{self.repeats} x {N_FOLDS}-fold cross-validation"]
+        parts.append(f"{self.refits} bootstrap refits" if self.refits else "no bootstrap refits")
+        parts.append("learning curve" if self.curve_repeats else "no learning curve")
+        return ", ".join(parts)
+
+
+FULL = Effort(repeats=10, refits=80, curve_repeats=1)
+QUICK = Effort(repeats=2, refits=16, curve_repeats=0)
+
+# One stream of random numbers for each part, so that more of one changes nothing in another.
+_CROSS_VALIDATION, _REFITS, _SITES, _CURVE = range(1, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkStudy:
+    """What was found about the model of one landmark.
+
+    Attributes
+    ----------
+    landmark : str
+    validation : LandmarkValidation
+    assessment : Assessment
+    instability : Instability or None
+        None without refits.
+    sites : SiteValidation or None
+        None with fewer than two sites.
+    tables : dict of str to pandas.DataFrame
+        Those of the assessment and `optimism`, `sites`, `sites_pooled`, `learning_curve`; each with a first
+        column `landmark`.
+    statements, warnings : tuple of str
+        What is to be known, and what is to be known first.
+    """
+
+    landmark: str
+    validation: LandmarkValidation
+    assessment: Assessment
+    instability: Instability | None
+    sites: SiteValidation | None
+    tables: dict[str, pd.DataFrame]
+    statements: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def number_of_fits(effort: Effort, n_sites: int) -> int:
+    """Return about how many fits a landmark takes: for a progress bar."""
+    curve = effort.curve_repeats * N_FOLDS * len(SHARES)
+    return effort.repeats * N_FOLDS + effort.refits + curve + (n_sites if n_sites > 1 else 0)
+
+
+def study_landmark(
+    cohort: Cohort,
+    data: TrainingData,
+    landmark: str,
+    outcome: Outcome,
+    reported: np.ndarray,
+    effort: Effort,
+    seeds: tuple[int, ...],
+    *,
+    with_arm: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+    timed: Callable[[str], AbstractContextManager[None]],
+) -> LandmarkStudy:
+    """Cross-validate, refit, leave sites out, and reckon everything that the card shows of a landmark.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        The courses that were trained on, before any landmark's selection.
+    data : TrainingData
+        n courses, of the landmark.
+    landmark : str
+    outcome : {"response", "remission"}
+    reported : numpy.ndarray (n,)
+        Log-odds of the courses by the model that is reported.
+    effort : Effort
+    seeds : tuple of int
+        Not negative.
+    with_arm : bool
+    progress : callable
+        Called with the number of fits done since the last call.
+    timed : callable
+        Gives a context that measures what is done in it, under a name.
+
+    Returns
+    -------
+    LandmarkStudy
+    """
+
+    def stream(part: int) -> np.random.Generator:
+        return np.random.default_rng([*seeds, part])
+
+    rng = stream(_CROSS_VALIDATION)
+    with timed("cross-validation"):
+        validation = cross_validate(data, landmark, effort.repeats, rng, progress)
+    with timed("measures, intervals, subgroups"):
+        assessment = assess(cohort, data, validation, outcome, rng, with_arm=with_arm)
+    tables: dict[str, pd.DataFrame] = {}
+    statements: list[str] = []
+    moved = None
+    if effort.refits:
+        try:
+            with timed("bootstrap refits"):
+                refits = bootstrap_refits(data, stream(_REFITS), effort.refits, reported, progress)
+        except TrainingError as error:
+            statements.append(f"{landmark}: no bootstrap refits. {error}")
+        else:
+            with timed("optimism, instability"):
+                tables["optimism"] = optimism_table(refits)
+                moved = instability(refits)
+            statements.append(f"{landmark}: {moved.statement}")
+    with timed("sites"):
+        site_of = cohort.table["site"].to_numpy(object)[training_rows(cohort, landmark, outcome)]
+        sites = validate_by_site(data, site_of, stream(_SITES), progress=progress)
+    if sites is not None:
+        tables |= {"sites": sites.sites, "sites_pooled": sites.pooled}
+        statements += [f"{landmark}: {note}" for note in sites.notes]
+    if effort.curve_repeats:
+        with timed("learning curve"):
+            tables["learning_curve"] = learning_curve(
+                data, validation, stream(_CURVE), repeats=effort.curve_repeats, progress=progress
+            )
+    for table in tables.values():
+        table.insert(0, "landmark", landmark)
+    return LandmarkStudy(
+        landmark,
+        validation,
+        assessment,
+        moved,
+        sites,
+        assessment.tables | tables,
+        (*assessment.statements, *statements),
+        assessment.warnings,
+    )
