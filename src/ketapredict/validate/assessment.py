@@ -109,7 +109,9 @@ def assess(
     auc = validation.measures[MODEL]["auc"].estimate
     plan = plan_design(data.frame, data.features)
     parameters = len(plan.values) + len(plan.missing)
-    size = sample_size_statement(len(y), parameters, float(y.mean()), auc) if auc > LEAST_DISCRIMINATION else ""
+    # An AUC of 1 is a leak, which is said below: no sample size follows from it.
+    told = LEAST_DISCRIMINATION < auc < 1
+    size = sample_size_statement(len(y), parameters, float(y.mean()), auc) if told else ""
     statements = (
         *([f"{landmark}: {size}"] if size else []),
         f"{landmark}: {missing.statement}",

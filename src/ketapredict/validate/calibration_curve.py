@@ -174,5 +174,7 @@ def _if_calibrated(
     coefficients = fit_logistic(twice, classes, np.hstack([drawn, 1.0 - drawn]))
     apart = np.abs(expit(coefficients @ design.T) - probabilities)
     found = distances(apart, np.ones_like(apart))
-    middle, high = np.nanpercentile(found, (50, 95), axis=0)
+    # Where predictions separate the outcome, none of the fits has an end.
+    fitted = found[np.isfinite(found).all(axis=1)]
+    middle, high = np.percentile(fitted, (50, 95), axis=0) if len(fitted) else np.full((2, len(DISTANCES)), np.nan)
     return {name: (float(middle[k]), float(high[k])) for k, name in enumerate(DISTANCES)}
