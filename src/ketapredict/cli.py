@@ -463,10 +463,7 @@ def promote(
 
     if log:
         lines = decisions()
-        if as_json:
-            _print_json([line.content for line in lines])
-        else:
-            _print(decision_log.as_text(lines))
+        _print_json([line.content for line in lines]) if as_json else _print(decision_log.as_text(lines))
         return
     if version is None:
         raise ModelError("Expected a VERSION: a number, latest, challenger, or models:/NAME/VERSION; found none.")
@@ -480,13 +477,7 @@ def promote(
     if as_json:
         _print_json(result.plain())
     else:
-        _print(result.statement)
-        for check in result.decision.checks:
-            _print(f"{check.verdict:<14}  {check.name}: {check.requirement}. {check.reason}")
-        for note in result.notes:
-            _print(f"Note: {note}.")
-        _print(f"\n{result.told}")
-        _print(f"Written to {result.table}, line {result.line}, and to MLflow (run {result.run_id}).")
+        _print(result.as_text())
     _leave(DONE if result.decision.yes else GATE_SAID_NO)
 
 

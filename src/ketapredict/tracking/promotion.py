@@ -83,6 +83,15 @@ class Promotion:
         failed = "; ".join(check.name for check in self.decision.failed)
         return f"No: version {self.version} of {self.name} does not pass ({failed}); {stays}."
 
+    def as_text(self) -> str:
+        """Return the decision for a reader: every check, then the answer."""
+        checks = [
+            f"{check.verdict:<14}  {check.name}: {check.requirement}. {check.reason}" for check in self.decision.checks
+        ]
+        notes = [f"Note: {note}." for note in self.notes]
+        written = f"Written to {self.table}, line {self.line}, and to MLflow (run {self.run_id})."
+        return "\n".join([self.statement, *checks, *notes, "", self.told, written])
+
     def plain(self) -> dict[str, Any]:
         """Return everything as plain JSON values."""
         return {
