@@ -123,7 +123,7 @@ def test_from_training_to_scoring_by_way_of_the_gate(run, train, tmp_path):
     assert status == 0
     assert text.startswith("SIMULATED")
     assert f"Yes (first champion): version {first} is now the champion of {NAME}." in text
-    assert run(*score)[0] == 0
+    assert run(*score)[0] == 1  # done; courses that have no score at the landmark were rejected
     assert set(pd.read_csv(tmp_path / "scored.csv")["model_version"].astype(str)) == {first}
 
     # Other folds of the same courses: exactly paired; and both on courses that neither has seen.
