@@ -174,5 +174,7 @@ def _if_calibrated(
     coefficients = fit_logistic(twice, classes, np.hstack([drawn, 1.0 - drawn]))
     apart = np.abs(expit(coefficients @ design.T) - probabilities)
     found = distances(apart, np.ones_like(apart))
+    if not np.isfinite(found).any(axis=0).all():  # predictions so sure that no drawn outcomes have a finite curve
+        return dict.fromkeys(DISTANCES, (np.nan, np.nan))
     middle, high = np.nanpercentile(found, (50, 95), axis=0)
     return {name: (float(middle[k]), float(high[k])) for k, name in enumerate(DISTANCES)}
