@@ -157,7 +157,7 @@ def test_brute_force_finds_the_same_probabilities():
 
 def test_one_course_by_rejection():
     """One patient's truth at 24 h, covariates aside, against rejection from 400,000 draws of the model itself."""
-    from ketapredict.simulate.classes import SITE_SPREAD, classes_of
+    from ketapredict.simulate.classes import SITE_SPREAD, steps_of
     from ketapredict.simulate.model import model_of
     from ketapredict.simulate.ratings import scores_from
     from ketapredict.simulate.truth import true_probabilities
@@ -178,8 +178,8 @@ def test_one_course_by_rejection():
     for row in usual:
         site, own = rng.normal(0, SITE_SPREAD, n), rng.standard_normal((2, n))
         own[0] = np.where(rng.random(n) < model.same, own[1], own[0])
-        first = classes_of(known.mean[row] + known.slowing[row] + model.active.first + site + own[0])
-        late = classes_of(known.mean[row] + model.active.late + site + own[1])
+        first = steps_of((model.active.first + site + own[0])[:, None] + known.slowing[row] + known.mean[row])
+        late = steps_of((model.active.late + site + own[1])[:, None] + known.mean[row])
         root = np.linalg.cholesky(model.covariance)
         latent = model.means[first, late] + rng.standard_normal((n, len(names) + 1)) @ root.T
         scores = scores_from(latent[:, :-1], np.full(n, baseline[row]), scenario.rating_scale)

@@ -75,8 +75,9 @@ def class_share(made: Imitation, name: str) -> float:
 
 def dissociation_correlation(made: Imitation, point: str) -> float:
     """Correlation of CADSS at 40 min with improvement in the active arm."""
-    rows = ~made.control & ~np.isnan(made.improvement(point))
-    return float(np.corrcoef(made.table["cadss_40min"].to_numpy(float)[rows], made.improvement(point)[rows])[0, 1])
+    gain, dissociation = made.improvement(point), made.table["cadss_40min"].to_numpy(float)
+    rows = ~made.control & ~np.isnan(gain) & ~np.isnan(dissociation)
+    return float(np.corrcoef(dissociation[rows], gain[rows])[0, 1])
 
 
 def sex_difference(made: Imitation, point: str) -> float:
