@@ -121,7 +121,8 @@ def brute_force(scenario: Scenario, n_courses: int, seed: int) -> pd.DataFrame:
         end = chunk.hidden[f"complete_score_{scenario.protocol.outcome}"]
         part = to_frame(chunk.table)
         limit = highest_end_score(part["score_baseline"].to_numpy(float), scenario.rating_scale, "response")
-        parts.append(part.assign(responded=(end <= limit).astype(float)))
+        cut = highest_end_score(part["score_baseline"].to_numpy(float), scenario.rating_scale, "remission")
+        parts.append(part.assign(response=(end <= limit).astype(float), remission=(end <= cut).astype(float)))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -142,11 +143,14 @@ def test_brute_force_finds_the_same_probabilities():
             t["score_24h"] // 3,
         ),
         "admissions": lambda t: (t["prior_admissions"].fillna(-1), t["diagnosis"], t["mood_stabilizer"].fillna("?")),
+        "trials": lambda t: (t["failed_trials"].clip(upper=10).fillna(-1), t["failed_ect"].fillna("?")),
+        "dissociation": lambda t: (t["cadss_40min"].clip(upper=12).fillna(-1), t["score_40min"] // 6),
     }
     for name, key in keys.items():
-        landmark = "pre" if name == "admissions" else "24h"
-        found = library.groupby([*key(library)], observed=True)["responded"].agg(["mean", "size"])
-        said = truth[f"response_at_{landmark}"].groupby([*key(table)], observed=True).agg(["mean", "var", "size"])
+        landmark = {"admissions": "pre", "trials": "pre", "dissociation": "4h"}.get(name, "24h")
+        outcome = "remission" if name == "trials" else "response"
+        found = library.groupby([*key(library)], observed=True)[outcome].agg(["mean", "size"])
+        said = truth[f"{outcome}_at_{landmark}"].groupby([*key(table)], observed=True).agg(["mean", "var", "size"])
         said = said.rename(columns={"mean": "mean_truth", "size": "size_truth"})
         both = found.join(said).query("size >= 1000 and size_truth >= 100")
         assert len(both) >= 12, name

@@ -12,15 +12,15 @@ Lima Constantino 2025, 10.1016/j.psychres.2025.116355).
 | covariate | effect | basis |
 |---|---|---|
 | bipolar on a mood stabiliser | +0.15 | Diazgranados 2010, Zarate 2012; CRTCE 35 against 27% |
-| log(1 + failed trials), some | +0.38 | response unchanged: Alnefeesi 2022; a larger gap to the control: Price 2022 |
-| log(1 + failed trials), full | -0.82 | remission lower: Alnefeesi 2022, PMID 35688035 |
+| log(1 + failed trials), some | +0.40 | response unchanged: Alnefeesi 2022; a larger gap to the control: Price 2022 |
+| log(1 + failed trials), full | -0.80 | remission lower: Alnefeesi 2022, PMID 35688035 |
 | failed ECT | -0.50 | Ibrahim 2011, PMC3100439: half the effect |
-| log(1 + mg benzodiazepine) | -0.11 | Andrashko 2020; Feeney 2022 |
-| family history of alcohol | +0.27 | Niciu 2014, PMID 24922494; Pennybaker 2017 |
-| BMI, per 5 kg/m2 | +0.09 | Niciu 2014 |
-| anxious distress | +0.16 | McIntyre 2020/21; null elsewhere |
-| melancholic features | -0.16 | Lima Constantino 2025 (tentative) |
-| log(1 + admissions) | -0.18 | Zheng 2019: none, OR 3.56 |
+| log(1 + mg benzodiazepine) | -0.14 | Andrashko 2020; Feeney 2022 |
+| family history of alcohol | +0.33 | Niciu 2014, PMID 24922494; Pennybaker 2017 |
+| BMI, per 5 kg/m2 | +0.14 | Niciu 2014 |
+| anxious distress | +0.18 | McIntyre 2020/21; null elsewhere |
+| melancholic features | -0.18 | Lima Constantino 2025 (tentative) |
+| log(1 + admissions) | -0.23 | Zheng 2019: none, OR 3.56 |
 | log(1 + attempts) | -0.08 | Niciu 2014; null in ELEKT-D |
 | age, per decade, first infusion only | -0.09 | Pennybaker 2021: slower, gone by infusion 6 |
 | sex, substance use, blood pressure, episode, onset, psychosis | 0 | Freeman 2019, Price 2022: sex none |
@@ -37,14 +37,14 @@ from ketapredict.simulate.scenario import Scenario
 
 EFFECTS: dict[str, float] = {
     "bipolar_on_stabilizer": 0.15,
-    "failed_trials": 0.38,
+    "failed_trials": 0.40,
     "failed_ect": -0.50,
-    "benzodiazepine_mg_per_day": -0.11,
-    "family_history_alcohol": 0.27,
-    "bmi_kg_m2": 0.018,
-    "anxious_distress": 0.16,
-    "melancholic_features": -0.16,
-    "prior_admissions": -0.18,
+    "benzodiazepine_mg_per_day": -0.14,
+    "family_history_alcohol": 0.33,
+    "bmi_kg_m2": 0.028,
+    "anxious_distress": 0.18,
+    "melancholic_features": -0.18,
+    "prior_admissions": -0.23,
     "suicide_attempts": -0.08,
 }
 # On top of these at the last cut.

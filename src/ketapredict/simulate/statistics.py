@@ -31,9 +31,19 @@ def response_at_any(made: Imitation, points: tuple[str, ...], *, control: bool =
     return float(100.0 * (np.nan_to_num(gains, nan=-1.0) >= _RESPONSE).any(axis=1).mean())
 
 
-def change(made: Imitation, point: str, *, control: bool = False) -> tuple[float, float]:
-    """Mean and SD of the change from the baseline in an arm, points."""
+def response_at_all(made: Imitation, points: tuple[str, ...]) -> float:
+    """Share of the active arm that responds at every one of the time points, %, of those rated at all of them."""
+    gains = np.column_stack([made.improvement(point) for point in points])[~made.control]
+    return _share(gains.min(axis=1), lambda gain: gain >= _RESPONSE)
+
+
+def change(
+    made: Imitation, point: str, *, control: bool = False, only: np.ndarray | None = None
+) -> tuple[float, float]:
+    """Mean and SD of the change from the baseline in an arm, or in those of its rows given, points."""
     rows = made.control == control
+    if only is not None:
+        rows = rows & only
     difference = made.score(point)[rows] - made.baseline[rows]
     return float(np.nanmean(difference)), float(np.nanstd(difference))
 
