@@ -67,6 +67,14 @@ def test_every_command_has_an_example_in_its_help(run):
         assert f"Example: ketapredict {name}" in re.sub(r"\s+", " ", text)
 
 
+def test_simulate_names_the_protocol_and_not_its_file(run, cohort_file, tmp_path):
+    protocol = tmp_path / "short.toml"
+    status, _, err = run("simulate", "--courses", 5, "--protocol", protocol, "--output", "made.csv")
+    assert status == 0
+    assert str(tmp_path) not in err
+    assert "5 courses of" in err
+
+
 def test_help_imports_no_library_that_takes_a_second():
     heavy = "mlflow sklearn xgboost shap pandas pyarrow scipy matplotlib"
     code = (
