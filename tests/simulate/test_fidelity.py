@@ -208,7 +208,7 @@ def test_fact_8_failed_trials_lower_remission_but_not_response():
 
 
 def test_fact_8_on_a_self_rated_scale_some_of_it_shows_in_response():
-    """A named deviation: residual symptoms as a self-rated scale sees them bring a few under half of the fall."""
+    """A deviation that docs/simulation.md names: residual symptoms keep some self-raters under half of the fall."""
     made = Imitations(100_000, 3)[QIDS]
     trials = made.table["failed_trials"].to_numpy(float)
     slope, remission = (log_odds_slope(trials, outcome)[0] for outcome in outcomes(made, 5))

@@ -39,7 +39,7 @@ STEPS = 4
 CLASS_OF_STEP = np.array([0, 1, 2, 2], dtype=np.int8)  # robust with and without residual symptoms
 SITE_SPREAD = 0.35
 _SHARE_NONE, _SHARE_ROBUST = 0.28, 0.38
-_REFERENCE_SPREAD = 1.14  # SD of L at the defaults: sqrt(1 + SITE_SPREAD^2 + 0.42^2)
+_REFERENCE_SPREAD = 1.14  # about the SD of L at the defaults: sqrt(1 + SITE_SPREAD^2 + 0.4^2)
 _CUTS = np.array([-0.5828, 0.3055, 0.8779]) * _REFERENCE_SPREAD
 _AT_CUTS = np.array([0, 0, 1])  # which eta counts at each cut: some, some, full
 _BLINDED_COURSE = -0.55
