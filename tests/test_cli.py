@@ -60,11 +60,19 @@ def cohort_file(short_cohort, tmp_path):
 def test_every_command_has_an_example_in_its_help(run):
     status, out, _ = run("--help")
     assert status == 0
-    for name in ("check", "simulate", "train", "evaluate", "score", "explain", "report", "promote", "demo"):
+    for name in ("check", "simulate", "train", "evaluate", "score", "explain", "report", "promote", "demo", "fetch"):
         assert name in out
         status, text, _ = run(name, "--help")
         assert status == 0
         assert f"Example: ketapredict {name}" in re.sub(r"\s+", " ", text)
+
+
+def test_simulate_names_the_protocol_and_not_its_file(run, cohort_file, tmp_path):
+    protocol = tmp_path / "short.toml"
+    status, _, err = run("simulate", "--courses", 5, "--protocol", protocol, "--output", "made.csv")
+    assert status == 0
+    assert str(tmp_path) not in err
+    assert "5 courses of" in err
 
 
 def test_help_imports_no_library_that_takes_a_second():

@@ -193,7 +193,7 @@ def simulate(
         beside = output.with_name(f"{output.stem}.truth{output.suffix}")
         files[beside] = lambda target: write_truth(scenario, courses, seed, target)
     write_whole(files)
-    _tell(f"SIMULATED: {courses} courses of {protocol} in {output}. No patient is in it.")
+    _tell(f"SIMULATED: {courses} courses of {scenario.protocol.name} in {output}. No patient is in it.")
 
 
 @app.command(epilog="Example: ketapredict train cohort.csv --output my-model --seed 1")

@@ -335,6 +335,13 @@ def test_few_missing_values_are_not_counted_in_public():
     assert found.missing_text == "missing: under 10"
 
 
+def test_an_empty_panel_takes_no_ticks_from_its_neighbours():
+    empty = ("age", binned_dependence(np.full(30, np.nan), np.zeros(30)))
+    shown = drawn_words(dependence_figure(STATEMENT, "24h", [*features(), empty]))
+    assert "not estimable" in shown
+    assert "\n0.2\n" in shown
+
+
 def test_stretches_where_the_model_is_better_than_all_others():
     gains = {"treat all": [0.1, 0.1, -0.1, 0.1], "treat none": [0.1, 0.1, 0.1, 0.1], "model": [np.nan] * 4}
     table = pd.DataFrame(

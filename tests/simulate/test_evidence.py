@@ -6,7 +6,7 @@ import pytest
 from ketapredict.cohort.scales import SCALES
 from ketapredict.simulate import Scenario, simulate_cohort
 from ketapredict.simulate.crosswalk import from_madrs, knots, madrs_per_point, to_madrs
-from ketapredict.simulate.evidence import crosswalk_rows, evidence_table
+from ketapredict.simulate.evidence import compared_targets, crosswalk_rows, evidence_table
 from ketapredict.simulate.ratings import improvement_from, scores_from
 
 
@@ -58,3 +58,12 @@ def test_scales_differ_as_the_crosswalk_says():
     assert to_madrs(np.array([means["QIDS-SR16"]]), "QIDS-SR16")[0] == pytest.approx(means["MADRS"], abs=1.0)
     assert 16 < means["QIDS-SR16"] < 18  # O'Brien 2023: 16.6
     assert Scenario(scale="QIDS-SR16").rating_scale.rater == "self"
+
+
+def test_what_is_unconfirmed_is_named_by_codes():
+    fields = evidence_table("arms")["unconfirmed_fields"].dropna()
+    assert fields.str.fullmatch(r"[a-z0-9_]+(; [a-z0-9_]+)*").all(), fields.tolist()
+
+
+def test_no_compared_target_rests_on_a_memory():
+    assert not compared_targets()["figures"].str.contains("memory").any()

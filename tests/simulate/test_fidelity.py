@@ -1,19 +1,30 @@
 """Simulated cohorts agree with what is published: the fidelity report, and the ten facts one by one."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from ketapredict.simulate import statistics as stat
-from ketapredict.simulate.evidence import COMPARED_CERTAINTY, TARGET_TAGS, compared_targets, evidence_table
-from ketapredict.simulate.fidelity import COLUMNS, fidelity_table, misses, summary
-from ketapredict.simulate.fidelity_arms import FIGURES, between_clinic_spread
-from ketapredict.simulate.fidelity_targets import OUTSIDE, TARGETS
-from ketapredict.simulate.imitations import Imitations
+from ketapredict.simulate.arm_figures import FIGURES
+from ketapredict.simulate.evidence import (
+    COMPARED_CERTAINTY,
+    TARGET_TAGS,
+    compared_targets,
+    confirmed_arm_figures,
+    evidence_table,
+)
+from ketapredict.simulate.fidelity import COLUMNS, MISSES, fidelity_table, misses, summary
+from ketapredict.simulate.fidelity_arms import between_clinic_spread
+from ketapredict.simulate.fidelity_targets import OUTSIDE, REQUIRED, TARGETS
+from ketapredict.simulate.imitations import SCENARIOS, Imitations
 
 SINGLE, SALINE, OPEN = "single, midazolam trial", "single, saline trial", "course, open research"
 QIDS, PHQ = "course, clinic, QIDS", "course, clinic, PHQ-9"
-# What the model is known not to meet; the reasons are in docs/simulation.md.
-KNOWN_MISSES = {"andrashko2020: response in week 1", "murrough2013_rep: change 2 h"}
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "simulation.md"
+ANY_TIME = ("40min", "2h", "4h", "24h", "48h", "72h", "7d", "10d", "14d")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +34,7 @@ def made() -> Imitations:
 
 def assert_faithful(table):
     assert misses(table, "high") == []
-    assert set(misses(table)) == KNOWN_MISSES
+    assert set(misses(table)) == set(MISSES)
     compared = table[table["inside"] != ""]
     assert (compared["inside"] == "yes").mean() >= 0.9
     assert set(table.loc[table["inside"] == "", "figure"]) == set(OUTSIDE)
@@ -31,9 +42,7 @@ def assert_faithful(table):
 
 def test_every_target_that_should_be_compared_is():
     targets = compared_targets()
-    assert set(targets["target"]) == set(TARGETS) - {"d14_still_responding_single", "AUC_with_early_score"} | set(
-        OUTSIDE
-    )
+    assert set(targets["target"]) == set(TARGETS) | set(OUTSIDE) | set(REQUIRED)
     assert set(targets["certainty"]) == set(COMPARED_CERTAINTY)
     assert set(targets["verification"]) <= set(TARGET_TAGS)
 
@@ -45,6 +54,14 @@ def test_the_report_names_what_it_compares():
     assert table["source"].str.len().gt(0).all()
     for name in misses(table):
         assert name in summary(table)
+    assert table["figure"].is_unique
+    assert not set(table["figure"]) & set(REQUIRED)  # counted once, as a requirement
+    arms = table["kind"] == "arm"
+    assert set(table.loc[arms, "inside_sampling"]) == {"yes", "no"}
+    assert set(table.loc[~arms, "inside_sampling"]) == {""}
+    assert (table.loc[table["inside_sampling"] == "yes", "inside"] == "yes").all()
+    count = (table["inside_sampling"] == "yes").sum()
+    assert f"by sampling error alone {count} of {arms.sum()}" in summary(table)
     assert {"pre", "24h"} == {row.rsplit(" ", 1)[1] for row in table.loc[table["kind"] == "requirement", "figure"]}
 
 
@@ -54,18 +71,45 @@ def test_fidelity_at_three_seeds(seed):
     assert_faithful(fidelity_table(60_000, seed))
 
 
-def test_compared_arms_are_confirmed():
+def test_every_confirmed_figure_of_an_arm_is_compared_or_left_out_for_a_reason():
+    compared = {f"{figure.arm}: {figure.field}" for figure in FIGURES}
+    exclusions = evidence_table("exclusions")
+    left_out = [figure for row in exclusions.itertuples() for figure in row.figures]
+    assert len(left_out) == len(set(left_out))
+    assert not compared & set(left_out)
+    assert sorted(compared | set(left_out)) == sorted(confirmed_arm_figures())
+    page, printed = DOCS.read_text("utf-8"), summary(fidelity_table(1_000, 1))
+    for row in exclusions.itertuples():
+        assert len(row.why) > 5
+        assert row.why in page
+        assert row.why in printed
+        for figure in row.figures:
+            assert figure in printed
+
+
+def test_compared_arms_are_confirmed_and_transcribed():
     arms = evidence_table("arms").set_index("arm_id")
     for figure in FIGURES:
         arm = arms.loc[figure.arm]
         assert arm["n_confirmed"] == "yes", figure.arm
-        if "remission" in figure.label:
-            assert arm["remission_confirmed"] == "yes", figure.arm
-            assert float(arm["remission_pct"]) == figure.published or figure.label == "remission 24 h"
-        elif figure.spread is None:
-            assert arm["response_confirmed"] == "yes" or figure.arm == "pmc10810879_ket", figure.arm
-            if figure.label in ("response end", "response 6 weeks"):
-                assert float(arm["response_pct"]) == figure.published
+        stated = arm["further"][figure.field] if figure.field in arm["further"] else arm[figure.field]
+        numbers = [float(found) for found in re.findall(r"-?\d+(?:\.\d+)?", str(stated))]
+        if figure.field.startswith("mean_"):
+            assert figure.published == pytest.approx(numbers[0] - float(arm["baseline_mean"]), abs=0.006)
+        else:
+            assert figure.published in numbers, (figure.arm, figure.label)
+
+
+def test_remission_is_by_the_published_cut_where_it_is_confirmed_else_by_the_scale():
+    arms = evidence_table("arms").set_index("arm_id")
+    remissions = [figure for figure in FIGURES if figure.cut is not None]
+    assert len(remissions) == sum("remission" in figure.label for figure in FIGURES)
+    for figure in remissions:
+        arm = arms.loc[figure.arm]
+        if arm["remission_def_confirmed"] == "yes":
+            assert figure.cut == float(arm["remission_def"].split("<=")[1]), figure.arm
+        else:
+            assert figure.cut == SCENARIOS[figure.imitation].rating_scale.remission_cut, figure.arm
 
 
 def test_the_spread_between_clinics():
@@ -87,16 +131,19 @@ def test_fact_2_the_control_decides_the_contrast(made):
 
 
 def test_fact_3_the_effect_starts_peaks_and_fades(made):
-    points = ("40min", "2h", "4h", "24h", "72h", "7d", "10d", "14d")
-    effects = {point: stat.effect_size(made[SALINE], point) for point in points}
+    effects = {point: stat.effect_size(made[SALINE], point) for point in (*ANY_TIME, "12d")}
     assert 0.3 < effects["40min"] < effects["2h"] < effects["4h"] < effects["24h"]
-    assert effects["24h"] == pytest.approx(max(effects.values()), abs=0.1)
-    assert effects["7d"] < 0.85 * effects["24h"]
-    assert effects["14d"] < 0.45 * effects["24h"]
+    assert effects["24h"] == max(effects.values())
+    assert effects["24h"] > effects["72h"] > effects["7d"] > effects["10d"]
+    assert 0.5 < effects["7d"] / effects["24h"] < 0.8  # 0.38 / 0.58 (Price 2022)
+    assert effects["10d"] < 0.25
+    assert abs(effects["12d"]) < 0.1
+    assert abs(effects["14d"]) < 0.1
     over_time = [stat.response(made[SINGLE], point) for point in ("24h", "72h", "7d", "14d")]
-    assert over_time[1] < over_time[0] + 2  # 24 h and 72 h: 52 and 48%, here alike but for the draw
-    assert over_time[1:] == sorted(over_time[1:], reverse=True)
-    assert 7 <= over_time[-1] <= 22
+    assert over_time == sorted(over_time, reverse=True)
+    assert over_time[0] - over_time[1] > 0.5  # 52 and 48% (Han 2016)
+    assert 28 <= over_time[2] <= 46
+    assert 7 <= over_time[3] <= 22
 
 
 def test_fact_4_repeated_infusions_accumulate(made):
@@ -105,6 +152,7 @@ def test_fact_4_repeated_infusions_accumulate(made):
     assert 55 <= stat.response(made[OPEN], "end") <= 72
     rates = [stat.response(made[OPEN], point) for point in ratings]
     assert rates == sorted(rates)
+    assert 13 <= rates[0] <= 25  # Zheng 2019, Shiroma 2014
 
 
 def test_fact_5_routine_care_with_self_report_is_lower(made):
@@ -123,10 +171,49 @@ def test_fact_6_blinded_repeated_trials_are_modest(made):
 
 
 def test_fact_7_two_misses_do_not_rule_out_benefit(made):
-    assert 45 <= stat.late_improvers(made[QIDS], ("24h", "inf2"), "end") <= 65
+    assert 48 <= stat.late_improvers(made[QIDS], ("24h", "inf2"), "end") <= 65
     mixed = made["course, open research, mixed"]
-    assert stat.sensitivity(mixed, "inf3", "end") > 0.85
+    assert stat.sensitivity(mixed, "inf3", "end") > 0.88
     assert stat.sensitivity(mixed, "inf4", "end") > 0.9
+
+
+def log_odds_slope(value: np.ndarray, happened: np.ndarray) -> tuple[float, float]:
+    """Logistic regression of an outcome on one covariate: the log odds ratio of a unit, and its standard error."""
+    known = ~np.isnan(value) & ~np.isnan(happened)
+    design = np.column_stack([np.ones(known.sum()), value[known]])
+    weights = np.zeros(2)
+    for _ in range(15):
+        share = expit(design @ weights)
+        information = (design * (share * (1.0 - share))[:, None]).T @ design
+        weights += np.linalg.solve(information, design.T @ (happened[known] - share))
+    return float(weights[1]), float(np.sqrt(np.linalg.inv(information)[1, 1]))
+
+
+def outcomes(made, cut: float) -> tuple[np.ndarray, np.ndarray]:
+    score, gain = made.score("end"), made.improvement("end")
+    missing = np.isnan(score)
+    return np.where(missing, np.nan, gain >= 0.5), np.where(missing, np.nan, score <= cut)
+
+
+def test_fact_8_failed_trials_lower_remission_but_not_response():
+    """Alnefeesi 2022: no effect on response, lower remission; no size was found."""
+    for name in (OPEN, "default"):
+        made = Imitations(100_000, 3)[name]
+        trials = made.table["failed_trials"].to_numpy(float)
+        (slope, error), (remission, _) = (log_odds_slope(trials, outcome) for outcome in outcomes(made, 9))
+        assert abs(slope) < 3 * error, name
+        assert abs(slope) < 0.01, name
+        assert remission < -0.02, name
+        assert remission < -6 * error, name
+
+
+def test_fact_8_on_a_self_rated_scale_some_of_it_shows_in_response():
+    """A deviation that docs/simulation.md names: residual symptoms keep some self-raters under half of the fall."""
+    made = Imitations(100_000, 3)[QIDS]
+    trials = made.table["failed_trials"].to_numpy(float)
+    slope, remission = (log_odds_slope(trials, outcome)[0] for outcome in outcomes(made, 5))
+    assert -0.025 < slope < 0.0
+    assert remission < 2 * slope
 
 
 def test_fact_8_baseline_variables_predict_poorly(made):
@@ -141,20 +228,23 @@ def test_fact_8_baseline_variables_predict_poorly(made):
     }.items():
         yes, no = ((table[name] == answer).to_numpy() for answer in ("yes", "no"))
         assert sign * (np.nanmean(gain[yes]) - np.nanmean(gain[no])) > 0, name
+    responded = outcomes(trial, 9)[0]
+    dose, weight = (table[name].to_numpy(float) for name in ("benzodiazepine_mg_per_day", "bmi_kg_m2"))
+    high_dose = np.where(np.isnan(dose), np.nan, dose > 8)  # Andrashko 2020: over 8 mg
+    slope, error = log_odds_slope(high_dose, responded)
+    assert -0.8 < slope < -4 * error
+    slope, error = log_odds_slope(weight, responded)
+    assert 4 * error < slope < 0.06  # small: under 1.35 per 5 kg/m2
     age = table["age_years"].to_numpy(float)
     rated = {point: ~np.isnan(trial.improvement(point)) for point in ("24h", "end")}
-    slope = {point: np.polyfit(age[rows], trial.improvement(point)[rows], 1)[0] for point, rows in rated.items()}
-    assert slope["24h"] < 2 * min(slope["end"], 0) < 0.001  # slows, does not cap
-    trials = table["failed_trials"].to_numpy(float)
-    remitted = trial.score("end") <= 9
-    assert remitted[trials >= 6].mean() < remitted[trials <= 3].mean()
+    slopes = {point: np.polyfit(age[rows], trial.improvement(point)[rows], 1)[0] for point, rows in rated.items()}
+    assert slopes["24h"] < 2 * min(slopes["end"], 0) < 0.001  # slows, does not cap
 
 
 def test_fact_9_bipolar_depression_does_at_least_as_well(made):
-    any_time = ("40min", "2h", "4h", "24h", "48h", "72h", "7d", "10d", "14d")
     bipolar, unipolar = made["single, bipolar, saline trial"], made[SALINE]
     assert stat.response(bipolar, "24h") > stat.response(unipolar, "24h") - 1
-    found = stat.response_at_any(bipolar, any_time)
+    found = stat.response_at_any(bipolar, ANY_TIME)
     assert 55 < found < 85
     assert found > stat.response(bipolar, "24h") + 10
 
@@ -164,5 +254,5 @@ def test_fact_10_blood_pressure_and_dissociation_at_40_minutes(made):
     assert stat.hypertension(made[QIDS], 18) < stat.hypertension(made[QIDS], 60)
     trial = made[SINGLE]
     dissociation = trial.table["cadss_40min"].to_numpy(float)
-    assert np.median(dissociation[~trial.control]) > 2 * np.median(dissociation[trial.control])
+    assert np.nanmedian(dissociation[~trial.control]) > 2 * np.nanmedian(dissociation[trial.control])
     assert 0.05 < stat.dissociation_correlation(trial, "4h") < 0.35

@@ -93,9 +93,21 @@ def test_covariates_have_gaps_correlate_and_have_known_directions():
     assert table["systolic_mmhg"].corr(table["bmi_kg_m2"]) > 0.1
     assert table["systolic_mmhg"].corr(table["age_years"]) > 0.2
     assert (table["systolic_mmhg"] > table["diastolic_mmhg"])[table["systolic_mmhg"].notna()].mean() > 0.9
+    illness_months = 12 * (table["age_years"] - table["onset_age_years"])
+    assert not (table["episode_months"] > illness_months).any()
+    assert table["episode_months"].min() >= 1
     bipolar = table["diagnosis"] != "MDD"
     assert (table["mood_stabilizer"][bipolar] == "yes").mean() > 0.7
     assert (table["mood_stabilizer"][~bipolar] == "yes").mean() < 0.2
+
+
+def test_dissociation_is_sometimes_zero_and_sometimes_missing():
+    table = simulate_cohort(20_000, 7, control="midazolam", control_share=0.5, setting="trial")
+    zeros = (table["cadss_40min"] == 0).groupby(table["arm"]).mean()
+    assert 0.03 < zeros["ketamine"] < 0.15
+    assert 0.3 < zeros["control"] < 0.6
+    assert 0.04 < table["cadss_40min"].isna().mean() < 0.12
+    assert simulate_cohort(2_000, 7, missing_share=0.0)["cadss_40min"].notna().all()
 
 
 def test_sites_differ_as_published_clinics_do():

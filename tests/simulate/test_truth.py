@@ -121,7 +121,8 @@ def brute_force(scenario: Scenario, n_courses: int, seed: int) -> pd.DataFrame:
         end = chunk.hidden[f"complete_score_{scenario.protocol.outcome}"]
         part = to_frame(chunk.table)
         limit = highest_end_score(part["score_baseline"].to_numpy(float), scenario.rating_scale, "response")
-        parts.append(part.assign(responded=(end <= limit).astype(float)))
+        cut = highest_end_score(part["score_baseline"].to_numpy(float), scenario.rating_scale, "remission")
+        parts.append(part.assign(response=(end <= limit).astype(float), remission=(end <= cut).astype(float)))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -142,11 +143,14 @@ def test_brute_force_finds_the_same_probabilities():
             t["score_24h"] // 3,
         ),
         "admissions": lambda t: (t["prior_admissions"].fillna(-1), t["diagnosis"], t["mood_stabilizer"].fillna("?")),
+        "trials": lambda t: (t["failed_trials"].clip(upper=10).fillna(-1), t["failed_ect"].fillna("?")),
+        "dissociation": lambda t: (t["cadss_40min"].clip(upper=12).fillna(-1), t["score_40min"] // 6),
     }
     for name, key in keys.items():
-        landmark = "pre" if name == "admissions" else "24h"
-        found = library.groupby([*key(library)], observed=True)["responded"].agg(["mean", "size"])
-        said = truth[f"response_at_{landmark}"].groupby([*key(table)], observed=True).agg(["mean", "var", "size"])
+        landmark = {"admissions": "pre", "trials": "pre", "dissociation": "4h"}.get(name, "24h")
+        outcome = "remission" if name == "trials" else "response"
+        found = library.groupby([*key(library)], observed=True)[outcome].agg(["mean", "size"])
+        said = truth[f"{outcome}_at_{landmark}"].groupby([*key(table)], observed=True).agg(["mean", "var", "size"])
         said = said.rename(columns={"mean": "mean_truth", "size": "size_truth"})
         both = found.join(said).query("size >= 1000 and size_truth >= 100")
         assert len(both) >= 12, name
@@ -157,7 +161,7 @@ def test_brute_force_finds_the_same_probabilities():
 
 def test_one_course_by_rejection():
     """One patient's truth at 24 h, covariates aside, against rejection from 400,000 draws of the model itself."""
-    from ketapredict.simulate.classes import SITE_SPREAD, classes_of
+    from ketapredict.simulate.classes import SITE_SPREAD, steps_of
     from ketapredict.simulate.model import model_of
     from ketapredict.simulate.ratings import scores_from
     from ketapredict.simulate.truth import true_probabilities
@@ -178,8 +182,8 @@ def test_one_course_by_rejection():
     for row in usual:
         site, own = rng.normal(0, SITE_SPREAD, n), rng.standard_normal((2, n))
         own[0] = np.where(rng.random(n) < model.same, own[1], own[0])
-        first = classes_of(known.mean[row] + known.slowing[row] + model.active.first + site + own[0])
-        late = classes_of(known.mean[row] + model.active.late + site + own[1])
+        first = steps_of((model.active.first + site + own[0])[:, None] + known.slowing[row] + known.mean[row])
+        late = steps_of((model.active.late + site + own[1])[:, None] + known.mean[row])
         root = np.linalg.cholesky(model.covariance)
         latent = model.means[first, late] + rng.standard_normal((n, len(names) + 1)) @ root.T
         scores = scores_from(latent[:, :-1], np.full(n, baseline[row]), scenario.rating_scale)

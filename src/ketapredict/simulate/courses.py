@@ -8,7 +8,7 @@ import numpy as np
 from ketapredict.cohort.cohort import SIMULATED_PREFIX
 from ketapredict.cohort.protocols import BASELINE
 from ketapredict.cohort.scales import RECALL_REFUSED_BEFORE_HOURS
-from ketapredict.simulate.classes import CLASSES, SITE_SPREAD, classes_of
+from ketapredict.simulate.classes import CLASS_OF_STEP, CLASSES, SITE_SPREAD, steps_of
 from ketapredict.simulate.columns import Columns, Numbered, Words
 from ketapredict.simulate.covariates import draw_covariates, with_gaps
 from ketapredict.simulate.dropout import observed
@@ -89,7 +89,7 @@ def _chunk(model: Model, ids: np.ndarray, width: int, sites: _Sites, seed: np.ra
     site = rng.integers(0, scenario.n_sites, n)
     drawn = draw_covariates(scenario, n, rng)
     control = rng.random(n) < scenario.control_share
-    first, late = _classes(model, drawn.columns, drawn.severity, control, sites.liability[site], rng)
+    first, late = _steps(model, drawn.columns, drawn.severity, control, sites.liability[site], rng)
     baseline = baseline_scores(drawn.severity, scenario, rng)
     latent = _latent(model, first, late, rng)
     scores = scores_from(latent[:, :-1] + sites.leniency[site][:, None], baseline, scale)
@@ -110,9 +110,12 @@ def _chunk(model: Model, ids: np.ndarray, width: int, sites: _Sites, seed: np.ra
     table |= _suicidality(model, baseline, np.asarray(drawn.columns["suicide_attempts"]), rng)
     table |= _dosing(model, n)
     hidden: Columns = {"course_id": table["course_id"]}
-    hidden |= {"class_first_infusion": Words(first, CLASSES), "class_course": Words(late, CLASSES)}
+    hidden |= {
+        "class_first_infusion": Words(CLASS_OF_STEP[first], CLASSES),
+        "class_course": Words(CLASS_OF_STEP[late], CLASSES),
+    }
     if "40min" in scenario.protocol.names:
-        table["cadss_40min"] = dissociation(latent[:, -1], control).astype(np.int64)
+        table |= with_gaps({"cadss_40min": dissociation(latent[:, -1], control)}, scenario.missing_share, rng)
     table[f"score_{BASELINE}"] = baseline.astype(np.int64)
     points = scenario.protocol.time_points
     rated = np.array([not scale.looks_back_too_far_for_hours or p.hours >= RECALL_REFUSED_BEFORE_HOURS for p in points])
@@ -124,7 +127,7 @@ def _chunk(model: Model, ids: np.ndarray, width: int, sites: _Sites, seed: np.ra
     return Chunk(table, hidden, of_truth)
 
 
-def _classes(
+def _steps(
     model: Model,
     columns: Columns,
     severity: np.ndarray,
@@ -132,14 +135,13 @@ def _classes(
     of_site: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the class at the first infusion and of the course, (n,) each."""
+    """Draw the step at the first infusion and of the course, (n,) each."""
     known = liability(columns, severity, model.scenario)
     late_own = rng.standard_normal(len(control))
     first_own = np.where(rng.random(len(control)) < model.same, late_own, rng.standard_normal(len(control)))
-    first = np.where(control, model.control.first, model.active.first) + known.slowing
-    late = np.where(control, model.control.late, model.active.late)
-    shared = known.mean + of_site
-    return classes_of(first + shared + first_own), classes_of(late + shared + late_own)
+    first = np.where(control, model.control.first, model.active.first) + first_own + of_site
+    late = np.where(control, model.control.late, model.active.late) + late_own + of_site
+    return steps_of(first[:, None] + known.slowing + known.mean), steps_of(late[:, None] + known.mean)
 
 
 def _latent(model: Model, first: np.ndarray, late: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -4,7 +4,8 @@ Each covariate is a monotone transform of a standard normal; the normals share t
 distress, metabolic), so that failed trials go with failed ECT and admissions, benzodiazepines with
 anxiety and resistance, blood pressure with weight and age. Margins and loadings are assumed, with shares
 near those of the arms (`arms.json`): age 45 (13 to 14) in CRTCE cohorts, 57 to 59% women, 40% on a daily
-benzodiazepine (Andrashko 2020), several failed trials. Empty cells are completely at random.
+benzodiazepine (Andrashko 2020), several failed trials. No episode is longer than the
+illness. Empty cells are completely at random.
 
 What the covariates do to the outcome is in `effects`.
 """
@@ -58,6 +59,7 @@ _MISSING_WEIGHT = {
     "benzodiazepine_mg_per_day": 0.8,
     "systolic_mmhg": 0.7,
     "diastolic_mmhg": 0.7,
+    "cadss_40min": 0.8,
 }
 AGE_MEAN, AGE_SPREAD, AGE_RANGE = 45.0, 14.0, (18.0, 85.0)
 BIPOLAR_ADMISSIONS, BIPOLAR_ONSET = 0.4, -0.4  # shifts of the normals; assumed
@@ -137,7 +139,9 @@ def draw_covariates(scenario: Scenario, n_courses: int, rng: np.random.Generator
     normal["onset_age_years"] = normal["onset_age_years"] + BIPOLAR_ONSET * bipolar
     values = {name: transform(normal[name]) for name, transform in TRANSFORMS.items()}
     age = np.clip(np.rint(AGE_MEAN + AGE_SPREAD * factors[:, 3]), *AGE_RANGE)
-    values["onset_age_years"] = np.minimum(values["onset_age_years"], age)
+    values["onset_age_years"] = np.minimum(values["onset_age_years"], age - 1)
+    illness_months = 12.0 * (age - values["onset_age_years"])
+    values["episode_months"] = np.minimum(values["episode_months"], illness_months)
     values["diastolic_mmhg"] = np.minimum(values["diastolic_mmhg"], values["systolic_mmhg"] - 20)
     sex = np.searchsorted(np.cumsum(SEX_SHARES)[:-1], rng.random(n_courses), side="right")
     stabilizer = rng.random(n_courses) < np.where(bipolar, STABILIZER_SHARES[1], STABILIZER_SHARES[0])

@@ -1,22 +1,26 @@
 r"""What covariates do: they shift the liability to a better class, a little.
 
-.. math:: \eta = \sum_v \beta_v (v - \bar v)
+.. math:: \eta^{c} = \sum_v \beta^{c}_v (v - \bar v), \qquad c = \mathrm{some, full}
 
-in SD of the liability (`classes`). Published sizes are small and uncertain; the sizes here are assumed
+in SD of the liability (`classes`): `some` counts at the cuts to partial and to robust, `full` at the cut above
+which no symptoms are left. They differ by failed trials only: more of them leave more residual symptoms, so that
+remission is lower; response is not, for which their effect on `some` makes up for what goes with them (failed ECT,
+admissions, benzodiazepines). Published sizes are small and uncertain; the sizes here are assumed
 to agree with them in direction and, all together, with an AUC near 0.60 before the infusion (44 studies:
 Lima Constantino 2025, 10.1016/j.psychres.2025.116355).
 
 | covariate | effect | basis |
 |---|---|---|
 | bipolar on a mood stabiliser | +0.15 | Diazgranados 2010, Zarate 2012; CRTCE 35 against 27% |
-| log(1 + failed trials) | -0.16 | remission lower: Alnefeesi 2022, PMID 35688035 |
+| log(1 + failed trials), some | +0.40 | response unchanged: Alnefeesi 2022; a larger gap to the control: Price 2022 |
+| log(1 + failed trials), full | -0.80 | remission lower: Alnefeesi 2022, PMID 35688035 |
 | failed ECT | -0.50 | Ibrahim 2011, PMC3100439: half the effect |
-| log(1 + mg benzodiazepine) | -0.11 | Andrashko 2020; Feeney 2022 |
-| family history of alcohol | +0.27 | Niciu 2014, PMID 24922494; Pennybaker 2017 |
-| BMI, per 5 kg/m2 | +0.09 | Niciu 2014 |
-| anxious distress | +0.16 | McIntyre 2020/21; null elsewhere |
-| melancholic features | -0.16 | Lima Constantino 2025 (tentative) |
-| log(1 + admissions) | -0.18 | Zheng 2019: none, OR 3.56 |
+| log(1 + mg benzodiazepine) | -0.14 | Andrashko 2020; Feeney 2022 |
+| family history of alcohol | +0.33 | Niciu 2014, PMID 24922494; Pennybaker 2017 |
+| BMI, per 5 kg/m2 | +0.14 | Niciu 2014 |
+| anxious distress | +0.18 | McIntyre 2020/21; null elsewhere |
+| melancholic features | -0.18 | Lima Constantino 2025 (tentative) |
+| log(1 + admissions) | -0.23 | Zheng 2019: none, OR 3.56 |
 | log(1 + attempts) | -0.08 | Niciu 2014; null in ELEKT-D |
 | age, per decade, first infusion only | -0.09 | Pennybaker 2021: slower, gone by infusion 6 |
 | sex, substance use, blood pressure, episode, onset, psychosis | 0 | Freeman 2019, Price 2022: sex none |
@@ -33,16 +37,18 @@ from ketapredict.simulate.scenario import Scenario
 
 EFFECTS: dict[str, float] = {
     "bipolar_on_stabilizer": 0.15,
-    "failed_trials": -0.16,
+    "failed_trials": 0.40,
     "failed_ect": -0.50,
-    "benzodiazepine_mg_per_day": -0.11,
-    "family_history_alcohol": 0.27,
-    "bmi_kg_m2": 0.018,
-    "anxious_distress": 0.16,
-    "melancholic_features": -0.16,
-    "prior_admissions": -0.18,
+    "benzodiazepine_mg_per_day": -0.14,
+    "family_history_alcohol": 0.33,
+    "bmi_kg_m2": 0.028,
+    "anxious_distress": 0.18,
+    "melancholic_features": -0.18,
+    "prior_admissions": -0.23,
     "suicide_attempts": -0.08,
 }
+# On top of these at the last cut.
+FULL_EFFECTS: dict[str, float] = {"failed_trials": -1.20}
 AGE_EFFECT_PER_DECADE = -0.09
 _LOGARITHMIC = frozenset({"failed_trials", "benzodiazepine_mg_per_day", "prior_admissions", "suicide_attempts"})
 _MEAN_AGE = 45.0
@@ -57,11 +63,11 @@ class Liability:
     Attributes
     ----------
     mean : numpy.ndarray
-        Expected eta given the cells that are not empty, (n,).
+        Expected eta (some, full) given the cells that are not empty, (n, 2).
     variance : numpy.ndarray
-        Variance of eta because of the empty cells, (n,); 0 where none is empty.
+        Variance of eta because of the empty cells, (n, 2); 0 where none is empty.
     slowing : numpy.ndarray
-        Effect of age on the first infusion, (n,).
+        Effect of age on the first infusion, (n, 1).
     """
 
     mean: np.ndarray
@@ -72,10 +78,9 @@ class Liability:
 def liability(columns: Columns, severity: np.ndarray, scenario: Scenario) -> Liability:
     """Return the shift of the liability from the covariates; where cells are empty, its mean and variance.
 
-    An empty cell's contribution is replaced by its linear projection on the contributions of the others
-    and on age, diagnosis and baseline severity, with the residual variance: exact for jointly Gaussian
-    contributions, an approximation here (moments from a fixed library of 100,000 courses; the error is
-    checked against a brute-force simulation in the tests).
+    An empty cell is replaced by its linear projection on the others and on age, diagnosis and baseline
+    severity, with the residual variance: exact for jointly Gaussian values, an approximation here (moments
+    from a fixed library of 100,000 courses; the error is checked against a brute-force simulation in the tests).
 
     Parameters
     ----------
@@ -85,40 +90,41 @@ def liability(columns: Columns, severity: np.ndarray, scenario: Scenario) -> Lia
         Baseline severity, standardised or in MADRS points of the scenario's baseline, (n,).
     scenario : Scenario
     """
-    contributions = _contributions(columns)
     moments = _reference(scenario.diagnosis_shares)
-    contributions = contributions - moments.centre
     known = np.column_stack([np.asarray(columns["age_years"]), _bipolar(columns), severity]) - moments.known_mean
-    everything = np.hstack([contributions, known])
+    everything = np.hstack([_values(columns) - moments.centre, known])
     missing = np.isnan(everything)
     patterns, group = _patterns(missing[:, : len(EFFECTS)])
-    mean = np.nansum(contributions, axis=1)
-    variance = np.zeros(len(mean))
+    effects = _effects()
+    mean = np.nan_to_num(everything[:, : len(EFFECTS)]) @ effects
+    variance = np.zeros(mean.shape)
     for number, pattern in enumerate(patterns):
         if not pattern.any():
             continue
         rows = np.flatnonzero(group == number)
         absent = np.concatenate([pattern, np.zeros(known.shape[1], dtype=bool)])
         inside = moments.covariance[np.ix_(~absent, ~absent)] + _RIDGE * np.eye(int((~absent).sum()))
-        total = moments.covariance[np.ix_(absent, ~absent)].sum(axis=0)
-        weights = np.linalg.solve(inside, total)
-        offset = moments.mean[absent].sum() - weights @ moments.mean[~absent]
+        across = moments.covariance[np.ix_(~absent, absent)] @ effects[pattern]
+        weights = np.linalg.solve(inside, across)
+        offset = moments.mean[absent] @ effects[pattern] - moments.mean[~absent] @ weights
         mean[rows] += offset + everything[np.ix_(rows, np.flatnonzero(~absent))] @ weights
-        variance[rows] = max(moments.covariance[np.ix_(absent, absent)].sum() - weights @ total, 0.0)
+        total = effects[pattern].T @ moments.covariance[np.ix_(absent, absent)] @ effects[pattern]
+        variance[rows] = np.maximum(np.diag(total - weights.T @ across), 0.0)
     slowing = AGE_EFFECT_PER_DECADE * (np.asarray(columns["age_years"], float) - _MEAN_AGE) / 10.0
-    return Liability(mean, variance, slowing)
+    return Liability(mean, variance, slowing[:, None])
 
 
-def liability_spread(scenario: Scenario) -> float:
-    """Return the SD of eta over courses with complete covariates."""
-    moments = _reference(scenario.diagnosis_shares)
-    part = moments.covariance[: len(EFFECTS), : len(EFFECTS)]
-    return float(np.sqrt(part.sum()))
+def liability_spread(scenario: Scenario) -> np.ndarray:
+    """Return the SD of eta (some, full) over courses with complete covariates, (2,)."""
+    part = _reference(scenario.diagnosis_shares).covariance[: len(EFFECTS), : len(EFFECTS)]
+    spread: np.ndarray = np.sqrt(np.diag(_effects().T @ part @ _effects()))
+    return spread
 
 
-def liability_mean(scenario: Scenario) -> float:
-    """Return the mean of eta: not 0 where the diagnosis mix differs from the default."""
-    return float(_reference(scenario.diagnosis_shares).mean[: len(EFFECTS)].sum())
+def liability_mean(scenario: Scenario) -> np.ndarray:
+    """Return the mean of eta (some, full), (2,): not 0 where the diagnosis mix differs from the default."""
+    mean: np.ndarray = _reference(scenario.diagnosis_shares).mean[: len(EFFECTS)] @ _effects()
+    return mean
 
 
 @dataclass(frozen=True)
@@ -131,10 +137,10 @@ class _Moments:
 
 @lru_cache(maxsize=32)
 def _reference(diagnosis_shares: tuple[float, float, float, float]) -> _Moments:
-    """Moments of the contributions in a library of complete courses; centred on the default mix."""
+    """Moments of the values in a library of complete courses; centred on the default mix."""
     scenario = Scenario(diagnosis_shares=diagnosis_shares)
     drawn = draw_covariates(scenario, _LIBRARY_COURSES, np.random.default_rng(_LIBRARY_SEED))
-    own = _contributions(drawn.columns)
+    own = _values(drawn.columns)
     default = Scenario().diagnosis_shares
     centre = own.mean(axis=0) if diagnosis_shares == default else _reference(default).centre
     known = np.column_stack([np.asarray(drawn.columns["age_years"]), _bipolar(drawn.columns), drawn.severity])
@@ -142,16 +148,20 @@ def _reference(diagnosis_shares: tuple[float, float, float, float]) -> _Moments:
     return _Moments(centre, known.mean(axis=0), everything.mean(axis=0), np.cov(everything, rowvar=False))
 
 
-def _contributions(columns: Columns) -> np.ndarray:
-    """Return effect x value of each covariate with an effect, (n, covariates), NaN where empty."""
+def _effects() -> np.ndarray:
+    """Return the effects (some, full), (covariates, 2)."""
+    return np.array([[effect, effect + FULL_EFFECTS.get(name, 0.0)] for name, effect in EFFECTS.items()])
+
+
+def _values(columns: Columns) -> np.ndarray:
+    """Return what the effects multiply, (n, covariates), NaN where empty."""
     parts = []
-    for name, effect in EFFECTS.items():
+    for name in EFFECTS:
         if name == "bipolar_on_stabilizer":
-            value = _number(columns, "mood_stabilizer")
-            value = np.where(_bipolar(columns) > 0, value, 0.0)
+            value = np.where(_bipolar(columns) > 0, _number(columns, "mood_stabilizer"), 0.0)
         else:
             value = _number(columns, name)
-        parts.append(effect * (np.log1p(value) if name in _LOGARITHMIC else value))
+        parts.append(np.log1p(value) if name in _LOGARITHMIC else value)
     return np.column_stack(parts)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-Table = Literal["targets", "arms", "trajectory", "predictors", "crosswalk"]
+Table = Literal["targets", "arms", "trajectory", "predictors", "crosswalk", "exclusions"]
 COMPARED_CERTAINTY = ("high", "moderate")
 TARGET_TAGS = ("confirmed", "derived")
 
@@ -24,6 +24,25 @@ def compared_targets() -> pd.DataFrame:
     targets = evidence_table("targets")
     kept = targets["certainty"].isin(COMPARED_CERTAINTY) & targets["verification"].isin(TARGET_TAGS)
     return targets[kept].reset_index(drop=True)
+
+
+def confirmed_arm_figures() -> list[str]:
+    """Return `<arm_id>: <field>` for every confirmed figure of the arms.
+
+    A response, remission or baseline is confirmed where its `*_confirmed` says so; a change, an effect or a
+    dropout where `unconfirmed_fields` does not name it; `further` holds confirmed figures only.
+    """
+    flags = {"response_pct": "response_confirmed", "remission_pct": "remission_confirmed"}
+    flags["baseline_mean"] = "baseline_confirmed"
+    figures = []
+    for arm in evidence_table("arms").to_dict("records"):
+        doubted = str(arm["unconfirmed_fields"]).split("; ")
+        fields = [name for name, flag in flags.items() if pd.notna(arm[name]) and arm[flag] == "yes"]
+        fields += [name for name in ("change_mean", "effect_size", "dropout_pct") if pd.notna(arm[name])]
+        if "all" not in doubted:
+            kept = [name for name in fields if name not in doubted]
+            figures += [f"{arm['arm_id']}: {name}" for name in [*kept, *arm["further"]]]
+    return figures
 
 
 @lru_cache

@@ -38,7 +38,6 @@ TARGETS: dict[str, Simulated] = {
     "24h_remission_single_MDD_ketamine": lambda made: stat.remission(made[_MIDAZOLAM], "24h", 9),
     "72h_response_single": lambda made: stat.response(made[_MIDAZOLAM], "72h"),
     "d7_response_single": lambda made: stat.response(made[_MIDAZOLAM], "7d"),
-    "d14_still_responding_single": lambda made: stat.response(made[_MIDAZOLAM], "14d"),
     "d_24h_vs_midazolam": lambda made: stat.effect_size(made[_MIDAZOLAM], "24h"),
     "d_24h_vs_saline": lambda made: stat.effect_size(made[_SALINE], "24h"),
     "madrs_change_24h_mean_TRD": lambda made: stat.change(made[_MIDAZOLAM], "24h")[0],
@@ -56,7 +55,6 @@ TARGETS: dict[str, Simulated] = {
         np.mean([stat.remission(made[_QIDS], "end", 5), stat.remission(made[_PHQ], "end", 4)])
     ),
     "course_response_blinded_vs_midazolam": lambda made: stat.response(made["course, midazolam trial"], "end"),
-    "infusion1_response_in_6infusion_course": lambda made: stat.response(made[_RESEARCH], "24h"),
     "median_infusions_to_response": lambda made: stat.infusions_to_response(made[_RESEARCH], _SIX_RATINGS),
     "late_improver_share_after_2_misses": lambda made: stat.late_improvers(made[_QIDS], ("24h", "inf2"), "end"),
     "sens_20pct_improvement_post3_for_response": lambda made: stat.sensitivity(
@@ -64,8 +62,6 @@ TARGETS: dict[str, Simulated] = {
     ),
     "class_share_robust_severe": lambda made: stat.class_share(made[_QIDS], "robust"),
     "class_share_poor_severe": lambda made: stat.class_share(made[_QIDS], "none"),
-    "AUC_baseline_clinical_only": lambda made: bayes_optimal_aucs(made.n_courses, made.seed)["pre"],
-    "AUC_with_early_score": lambda made: bayes_optimal_aucs(made.n_courses, made.seed)["24h"],
     "CADSS_to_improvement_r": lambda made: stat.dissociation_correlation(made[_MIDAZOLAM], "4h"),
     "sex_effect": lambda made: stat.sex_difference(made[_RESEARCH], "end"),
     "dropout_course": lambda made: float(100.0 * np.isnan(made[_RESEARCH].score("end")).mean()),
@@ -73,6 +69,8 @@ TARGETS: dict[str, Simulated] = {
     "TE_hypertension_any_infusion_age60plus": lambda made: stat.hypertension(made[_QIDS], 60),
     "QIDS_end_minus_start_CRTCE": lambda made: stat.change(made[_QIDS], "end")[0],
 }
+# Compared once, as the requirement at that landmark, whose band is narrower.
+REQUIRED: dict[str, str] = {"AUC_baseline_clinical_only": "pre"}
 # Named, not compared: what the simulator does not cover.
 OUTSIDE: dict[str, str] = {
     "median_days_to_relapse_after_course": "relapse after the course is outside the simulator",

@@ -26,7 +26,7 @@ def _protocol(name: str, hours: dict[str, float], outcome: str) -> Protocol:
 
 def _course(name: str, days: tuple[float, ...], end_day: float) -> tuple[Protocol, tuple[float, ...]]:
     """Return ratings 24 h after each infusion, the last of them or a later one called `end`."""
-    hours = {"4h": 4.0, "24h": 24.0}
+    hours = {"2h": 2.0, "4h": 4.0, "24h": 24.0}
     hours |= {f"inf{k}": (day + 1.0) * HOURS_PER_DAY for k, day in enumerate(days, 1) if k > 1 and day + 1.0 < end_day}
     return _protocol(name, hours | {"end": end_day * HOURS_PER_DAY}, "end"), days
 
@@ -40,8 +40,10 @@ _SINGLE = _protocol(
         "24h": 24.0,
         "48h": 48.0,
         "72h": 72.0,
+        "5d": 120.0,
         "7d": 168.0,
         "10d": 240.0,
+        "12d": 288.0,
         "14d": 336.0,
     },
     "7d",

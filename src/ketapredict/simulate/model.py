@@ -24,7 +24,7 @@ class Model:
     ----------
     scenario : Scenario
     means : numpy.ndarray
-        (3, 3, T + 1) mean latent improvement by class at the first infusion and of the course; the last
+        (4, 4, T + 1) mean latent improvement by step (`classes`) at the first infusion and of the course; the last
         place is the normal behind the dissociation score.
     covariance : numpy.ndarray
         (T + 1, T + 1) covariance around them, raters included.
@@ -56,12 +56,12 @@ def model_of(scenario: Scenario) -> Model:
     course = time_course(scenario)
     hours = np.append(course.hours, _DAY)
     day_one = time_course(scenario, np.array([_DAY]))
-    parts = [np.append(getattr(course, name), getattr(day_one, name)) for name in ("present", "later", "onset")]
-    present, later, onset = parts
+    names = ("present", "later", "onset", "drift")
+    present, later, onset, drift = (np.append(getattr(course, name), getattr(day_one, name)) for name in names)
     # One infusion has no more to give later; its effect only fades.
     late_depths = FIRST_DEPTHS if design_of(scenario) == "single" else LATE_DEPTHS
     depths = (1.0 - later) * FIRST_DEPTHS[:, None, None] + later * late_depths[None, :, None]
-    means = RATER_SHARE[scenario.rating_scale.rater] * present * depths
+    means = RATER_SHARE[scenario.rating_scale.rater] * (present * depths + drift)
     covariance = noise_covariance(hours, onset, scenario)
     same = _coupling(scenario, means, covariance)
     return Model(
@@ -75,8 +75,9 @@ def model_of(scenario: Scenario) -> Model:
 
 
 def moments(shares: np.ndarray, means: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean (T,) and covariance (T, T) over classes with the shares (3, 3)."""
-    weights, values = shares.reshape(-1), means.reshape(9, -1)
+    """Return mean (T,) and covariance (T, T) over steps with the shares (4, 4)."""
+    weights = shares.reshape(-1)
+    values = means.reshape(len(weights), -1)
     mean = weights @ values
     apart = values - mean
     return mean, covariance + (apart * weights[:, None]).T @ apart

@@ -1,8 +1,9 @@
 r"""What is measured about the infusion itself: dissociation and blood pressure at 40 min.
 
-* CADSS total at 40 min: round(exp(2.4 + 0.8 z)), z a normal that correlates at 0.20 with the latent
-  improvement at day 1 (Luckenbaugh 2014 -0.35 with the score's change; null in most other studies, Mathai
-  2020; target 0 to 0.35). Controls: two fifths of it on the log scale (assumed).
+* CADSS total at 40 min: round(max(exp(2.65 + 0.7 z) - 5, 0)), about a tenth of them 0 (assumed), z a normal
+  that correlates at 0.20 with the latent improvement at day 1 (Luckenbaugh 2014 -0.35 with the score's
+  change; null in most other studies, Mathai 2020; target 0 to 0.35). Controls: two fifths of the exponential
+  (assumed), half of them 0. Some totals are missing, at random.
 * Blood pressure at 40 min of each infusion: baseline plus a rise of 16 (SD 10) systolic, more with age,
   and 11 (SD 7) diastolic, mmHg; half of the variance is the patient's, the same in all infusions. Means
   at 30 min rise by 3 (Riva-Posse 2018), the peak by more. Treatment-emergent hypertension: 165 systolic
@@ -16,7 +17,7 @@ import numpy as np
 from ketapredict.simulate.columns import Columns, Words
 from ketapredict.simulate.covariates import YES_NO
 
-LOG_MEAN, LOG_SPREAD = 2.4, 0.8
+_LOG_MEAN, _LOG_SPREAD, _BELOW = 2.65, 0.7, 5.0
 MAXIMUM = 92
 _CONTROL_FACTOR = 0.4
 _RISE, _RISE_SPREAD, _DIASTOLIC_RISE, _DIASTOLIC_SPREAD = 16.0, 10.0, 11.0, 7.0
@@ -26,14 +27,18 @@ _HYPERTENSIVE = (165.0, 100.0)
 
 def dissociation(normal: np.ndarray, control: np.ndarray) -> np.ndarray:
     """Return CADSS totals from standard normals (n,); `control` tells who got no ketamine."""
-    level = np.exp(LOG_MEAN + LOG_SPREAD * normal) * np.where(control, _CONTROL_FACTOR, 1.0)
-    return np.clip(np.rint(level), 0, MAXIMUM)
+    level = np.exp(_LOG_MEAN + _LOG_SPREAD * normal) * np.where(control, _CONTROL_FACTOR, 1.0) - _BELOW
+    return np.rint(np.clip(level, 0.0, MAXIMUM))
 
 
-def dissociation_normal(totals: np.ndarray, control: np.ndarray) -> np.ndarray:
-    """Return the normal behind CADSS totals; a total of 0 counts as 0.25."""
-    level = np.maximum(totals, 0.25) / np.where(control, _CONTROL_FACTOR, 1.0)
-    return (np.log(level) - LOG_MEAN) / LOG_SPREAD
+def dissociation_cells(totals: np.ndarray, control: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and the highest normal that give each CADSS total, (n,) each; -inf below 0, inf above 92."""
+    edges = []
+    for half in (-0.5, 0.5):
+        level = (totals + half + _BELOW) / np.where(control, _CONTROL_FACTOR, 1.0)
+        edges.append((np.log(level) - _LOG_MEAN) / _LOG_SPREAD)
+    low, high = edges
+    return np.where(totals <= 0, -np.inf, low), np.where(totals >= MAXIMUM, np.inf, high)
 
 
 def blood_pressure(columns: Columns, infusions: int, control: np.ndarray, rng: np.random.Generator) -> Columns:

@@ -21,11 +21,11 @@ from ketapredict.simulate.crosswalk import from_madrs, madrs_per_point, to_madrs
 from ketapredict.simulate.scenario import CORRELATION_RANGE, Scenario
 from ketapredict.simulate.time_course import design_of
 
-# Improvement at full effect, share of the baseline, by class (none, partial, robust).
-FIRST_DEPTHS = np.array([0.10, 0.40, 0.75])
-LATE_DEPTHS = np.array([0.22, 0.45, 0.87])
+# Improvement at full effect, share of the baseline: none, partial, robust with and without residual symptoms.
+FIRST_DEPTHS = np.array([0.10, 0.40, 0.66, 0.85])
+LATE_DEPTHS = np.array([0.30, 0.45, 0.74, 0.98])
 
-RATER_SHARE = {"clinician": 1.0, "self": 0.82}  # of the improvement that the rater sees
+RATER_SHARE = {"clinician": 1.0, "self": 0.80}  # of the improvement that the rater sees
 RATER_SPREAD = 0.03
 _SELF_VISIT_SPREAD, _VISIT_SPREAD = 0.13, 0.07  # of one rating; ICC of MADRS over hours 0.91 to 0.96 (Johnson)
 # SD of a course within its class at day 1 and from two weeks on; after one infusion MADRS SDs of 10 to 12.5 at

@@ -31,9 +31,19 @@ def response_at_any(made: Imitation, points: tuple[str, ...], *, control: bool =
     return float(100.0 * (np.nan_to_num(gains, nan=-1.0) >= _RESPONSE).any(axis=1).mean())
 
 
-def change(made: Imitation, point: str, *, control: bool = False) -> tuple[float, float]:
-    """Mean and SD of the change from the baseline in an arm, points."""
+def response_at_all(made: Imitation, points: tuple[str, ...]) -> float:
+    """Share of the active arm that responds at every one of the time points, %, of those rated at all of them."""
+    gains = np.column_stack([made.improvement(point) for point in points])[~made.control]
+    return _share(gains.min(axis=1), lambda gain: gain >= _RESPONSE)
+
+
+def change(
+    made: Imitation, point: str, *, control: bool = False, only: np.ndarray | None = None
+) -> tuple[float, float]:
+    """Mean and SD of the change from the baseline in an arm, or in those of its rows given, points."""
     rows = made.control == control
+    if only is not None:
+        rows = rows & only
     difference = made.score(point)[rows] - made.baseline[rows]
     return float(np.nanmean(difference)), float(np.nanstd(difference))
 
@@ -75,8 +85,9 @@ def class_share(made: Imitation, name: str) -> float:
 
 def dissociation_correlation(made: Imitation, point: str) -> float:
     """Correlation of CADSS at 40 min with improvement in the active arm."""
-    rows = ~made.control & ~np.isnan(made.improvement(point))
-    return float(np.corrcoef(made.table["cadss_40min"].to_numpy(float)[rows], made.improvement(point)[rows])[0, 1])
+    gain, dissociation = made.improvement(point), made.table["cadss_40min"].to_numpy(float)
+    rows = ~made.control & ~np.isnan(gain) & ~np.isnan(dissociation)
+    return float(np.corrcoef(dissociation[rows], gain[rows])[0, 1])
 
 
 def sex_difference(made: Imitation, point: str) -> float:

@@ -2,19 +2,22 @@ r"""How the effect of the treatment comes, accumulates and goes over a protocol'
 
 The mean improvement of a course with first-infusion class j and course class k is
 
-.. math:: \mu_t(j, k) = r\,a_t\,[(1 - w_t)\,d^{first}_j + w_t\,d^{late}_k]
+.. math:: \mu_t(j, k) = r\,\{a_t\,[(1 - w_t)\,d^{first}_j + w_t\,d^{late}_k] + g_t\}
 
-with a_t the share of the full effect that is present, w_t the weight of the later class
-and r what the rater sees of it (`ratings`).
+with a_t the share of the full effect that is present, w_t the weight of the later class, g_t the drift of all
+courses and r what the rater sees (`ratings`).
 
 * Onset after an infusion: 0.40 at 40 min, 1 at 24 h (from 40 min on, peak at day 1: Kishimoto 2016,
   PMC5116384; Zarate 2006 separates from 110 min; 40 min d 0.52 to 0.89, PMC3000408, PMID 22297150).
-* One infusion: a_t = o_t / (1 + (day / 9.5)^3.5), o_t the onset: response 52, 48, 40% at 24 h, 72 h, day 7
-  (Han 2016, PMC5098773), lost by day 10 to 12 (Kishimoto 2016), 13% at day 14 (Pennybaker 2017, PMID
-  27839782). The later class takes over from 24 h to day 7 on a logarithmic scale.
-* A course: w_t = (1 - exp(-(n - 1) / 6)) / (1 - exp(-5 / 6)), n the number of infusions so far (the
-  last with its onset), so that the median responder responds after infusion 3 (Phillips 2019, PMID
-  30922101). After the last infusion a_t = 1 / (1 + (day / 25)^3.5) (assumed).
+* One infusion: a_t = o_t times 1, 0.90, 0.70, 0.15, 0.02, 0 at days 1, 3, 7, 10, 12, 14, linear between, o_t the
+  onset: response 52, 48, 40% at 24 h, 72 h, day 7 (Han 2016, PMC5098773), effect 0.58 at 24 h and 0.38 at day 7
+  (Price 2022), lost by day 10 to 12 (Kishimoto 2016), 13% at day 14 (Pennybaker 2017, PMID 27839782). What is
+  left then is a drift of both arms, up to DRIFT of the baseline at day 14 (assumed). The later class takes over
+  from 24 h to day 7 on a logarithmic scale.
+* A course: w_t = 0, 0.17, 0.46, 0.74, 0.91, 1 after infusion 1 to 6 (linear between while the onset of the
+  last one lasts), so that the median responder responds after infusion 3 (Phillips 2019, PMID 30922101) and
+  many who miss twice improve by infusion 4 (58%, Lipsitz 2021, PMID 33031861). After the last infusion
+  a_t = 1 / (1 + (day / 25)^3.5) (assumed).
 * Gradual (a protocol of another treatment in weeks): a_t rises with a time constant of two weeks; assumed.
 
 The curves' formulas are assumed; what they meet is in the fidelity report.
@@ -35,8 +38,11 @@ MAXIMUM_INFUSIONS = 30
 
 _ONSET_HOURS = (0.0, 0.67, 2.0, 4.0, 24.0)
 _ONSET_SHARES = (0.0, 0.40, 0.65, 0.80, 1.0)
-_SINGLE_FADE_DAYS, _COURSE_FADE_DAYS, _FADE_POWER = 9.5, 25.0, 3.5
-_ACCUMULATION = 6.0
+_SINGLE_DAYS = (0.0, 1.0, 3.0, 7.0, 10.0, 12.0, 14.0)
+_SINGLE_KEPT = (1.0, 1.0, 0.90, 0.70, 0.15, 0.02, 0.0)
+DRIFT, _DRIFT_DAYS = 0.13, (1.0, 14.0)
+_COURSE_FADE_DAYS, _FADE_POWER = 25.0, 3.5
+_ACCUMULATED = (0.0, 0.17, 0.46, 0.74, 0.91, 1.0)
 _GRADUAL_DAYS = 14.0
 
 
@@ -54,12 +60,15 @@ class TimeCourse:
         w_t, 0 to 1.
     onset : numpy.ndarray
         o_t, 0 to 1.
+    drift : numpy.ndarray
+        Improvement of all courses alike, share of the baseline.
     """
 
     hours: np.ndarray
     present: np.ndarray
     later: np.ndarray
     onset: np.ndarray
+    drift: np.ndarray
 
 
 def design_of(scenario: Scenario) -> Literal["single", "course", "gradual"]:
@@ -106,24 +115,25 @@ def time_course(scenario: Scenario, hours: np.ndarray | None = None) -> TimeCour
         hours = np.array([point.hours for point in scenario.protocol.time_points])
     days = hours / HOURS_PER_DAY
     onset = np.interp(hours, _ONSET_HOURS, _ONSET_SHARES)
-    design = design_of(scenario)
+    design, none = design_of(scenario), np.zeros(len(hours))
     if design == "single":
         later = np.clip(np.log(np.maximum(days, 1.0)) / np.log(7.0), 0.0, 1.0)
-        return TimeCourse(hours, onset * _fade(days, _SINGLE_FADE_DAYS), later, onset)
+        kept = np.interp(days, _SINGLE_DAYS, _SINGLE_KEPT)
+        drift = DRIFT * np.interp(days, _DRIFT_DAYS, (0.0, 1.0))
+        return TimeCourse(hours, onset * kept, later, onset, drift)
     if design == "gradual":
         end = scenario.protocol.time_point(scenario.protocol.outcome).hours / HOURS_PER_DAY
         first = min(scenario.protocol.time_points[0].hours / HOURS_PER_DAY, 0.5 * end)
         grown = (1.0 - np.exp(-days / _GRADUAL_DAYS)) / (1.0 - np.exp(-end / _GRADUAL_DAYS))
         present = np.minimum(grown, 1.0)
-        return TimeCourse(hours, present, np.clip((days - first) / (end - first), 0.0, 1.0), present)
+        return TimeCourse(hours, present, np.clip((days - first) / (end - first), 0.0, 1.0), present, none)
     given = np.array(infusion_days(scenario))
     number = np.searchsorted(given, days, side="right")
     since = hours - HOURS_PER_DAY * given[np.maximum(number - 1, 0)]
     so_far = np.maximum(number - 1 + np.interp(since, _ONSET_HOURS, _ONSET_SHARES), 1.0)
-    full = 1.0 - np.exp(-(len(STANDARD_DAYS) - 1) / _ACCUMULATION)
-    later = np.minimum((1.0 - np.exp(-(so_far - 1.0) / _ACCUMULATION)) / full, 1.0)
+    later = np.interp(so_far, np.arange(1, 1 + len(_ACCUMULATED)), _ACCUMULATED)
     present = onset * np.where(number == len(given), _fade(since / HOURS_PER_DAY - 1.0, _COURSE_FADE_DAYS), 1.0)
-    return TimeCourse(hours, present, later, onset)
+    return TimeCourse(hours, present, later, onset, none)
 
 
 def early_point(protocol: Protocol) -> int:

@@ -1,7 +1,7 @@
 r"""The known truth: the probability of response and remission given what the table holds by a landmark.
 
 For a course with covariates x (some empty), baseline score B and early scores s (some missing), and with
-c running over the nine pairs of classes,
+c running over the 16 pairs of steps (`classes`),
 
 .. math:: P(Y = 1 \mid x, B, s) =
     \frac{\int \sum_c \pi_c(x)\, f_c(y)\, \Phi\{(\mu_c(y) - \theta_B) / \sigma\} \, dy}
@@ -9,39 +9,39 @@ c running over the nine pairs of classes,
 
 over the latent improvements y that round to the scores s.
 
-* pi_c(x): shares of the classes, with the site's effect and the empty covariates integrated by
+* pi_c(x): shares of the pairs, with the site's effect and the empty covariates integrated by
   quadrature (`classes.joint_shares`, `effects.liability`).
-* f_c: the Gaussian density of y given the classes, rater's leniency in its covariance; the dissociation
+* f_c: the Gaussian density of y given the pair, rater's leniency in its covariance; the dissociation
   score at 40 min is one more coordinate. mu_c(y), sigma: the end's conditional mean and SD. Both closed.
 * theta_B: the improvement at which the end score rounds to the highest total that counts.
-* The integral over rounding: `DRAWS` points of a randomly shifted lattice inside the rounding cells of each
-  course, a ratio estimate. Its standard error is by the delta method, as if the points were independent.
+* The integral over rounding, of the dissociation score too: `DRAWS` points of a randomly shifted lattice inside
+  the rounding cells of each course, a ratio estimate. Its standard error is by the delta method, as if the
+  points were independent.
 
-Site and rater are averaged out. Ratings and covariates are missing at random given the table, so that
-they need no model. Approximations: empty covariates by linear projection, the rounding of CADSS ignored.
-The tests compare with a brute-force simulation and with the outcomes.
+Site and rater are averaged out. Ratings and covariates are missing at random given the table, so that they need
+no model. Approximation: empty covariates by linear projection. The tests compare with a brute-force simulation
+and with the outcomes.
 """
 
 import numpy as np
-from scipy.special import logsumexp, ndtr
+from scipy.special import logsumexp, ndtr, ndtri
 
 from ketapredict.cohort.columns import declared_columns
 from ketapredict.cohort.outcomes import OUTCOMES, RESPONSE_FALL, Outcome
 from ketapredict.cohort.protocols import BASELINE, PRE
 from ketapredict.cohort.scales import Scale
-from ketapredict.simulate.classes import SITE_SPREAD, joint_shares
+from ketapredict.simulate.classes import SITE_SPREAD, STEPS, joint_shares
 from ketapredict.simulate.columns import Columns, Words
 from ketapredict.simulate.courses import Chunk
 from ketapredict.simulate.effects import liability
 from ketapredict.simulate.model import Model, model_of
-from ketapredict.simulate.peri_infusion import dissociation_normal
+from ketapredict.simulate.peri_infusion import dissociation_cells
 from ketapredict.simulate.ratings import improvement_from, standard_severity
 from ketapredict.simulate.scenario import Scenario
 
 DRAWS = 16
 _HALF_POINT = 0.5
-# Generator of a rank-one lattice: powers of the real root of x^d = x + 1 (d-dimensional golden ratio).
-_SMALLEST = 1e-6
+_SMALLEST, _TINY = 1e-6, 1e-12
 
 
 def true_probabilities(chunk: Chunk, scenario: Scenario) -> Columns:
@@ -61,7 +61,7 @@ def true_probabilities(chunk: Chunk, scenario: Scenario) -> Columns:
     highest = {outcome: highest_end_score(baseline, scenario.rating_scale, outcome) for outcome in OUTCOMES}
     for outcome, limit in highest.items():
         truth[outcome] = np.where(np.isnan(limit), np.nan, (end <= limit).astype(float))
-    shares = _class_shares(model, chunk.table, baseline).reshape(-1, 9)
+    shares = _class_shares(model, chunk.table, baseline).reshape(-1, STEPS**2)
     rng = np.random.default_rng(chunk.seed)
     for landmark in scenario.protocol.landmarks:
         for outcome, (value, error) in _at_landmark(model, chunk.table, baseline, shares, highest, landmark, rng):
@@ -80,11 +80,11 @@ def highest_end_score(baseline: np.ndarray, scale: Scale, outcome: Outcome) -> n
 
 
 def _class_shares(model: Model, table: Columns, baseline: np.ndarray) -> np.ndarray:
-    """Return the probability of each pair of classes given the covariates, (n, 3, 3)."""
+    """Return the probability of each pair of steps given the covariates, (n, 4, 4)."""
     known = liability(table, standard_severity(baseline, model.scenario), model.scenario)
     control = _control(table)
-    first = np.where(control, model.control.first, model.active.first) + known.slowing + known.mean
-    late = np.where(control, model.control.late, model.active.late) + known.mean
+    first = np.where(control, model.control.first, model.active.first)[:, None] + known.slowing + known.mean
+    late = np.where(control, model.control.late, model.active.late)[:, None] + known.mean
     return joint_shares(first, late, np.sqrt(SITE_SPREAD**2 + known.variance), model.same)
 
 
@@ -106,11 +106,13 @@ def _at_landmark(
     scenario, n = model.scenario, len(baseline)
     points = [] if landmark == PRE else scenario.protocol.points_until(landmark)
     scores = np.full((n, model.n_points + 1), np.nan)
+    cells = np.zeros((n, 2))
     for number, point in enumerate(points):
         scores[:, number] = table[f"score_{point.name}"]
     known_at = declared_columns(scenario.protocol)["cadss_40min"].known_at
     if "cadss_40min" in table and known_at in [point.name for point in points]:
-        scores[:, -1] = dissociation_normal(np.asarray(table["cadss_40min"], float), _control(table))
+        scores[:, -1] = np.asarray(table["cadss_40min"], float)
+        cells = ndtr(np.column_stack(dissociation_cells(scores[:, -1], _control(table))))
     thresholds = {}
     for outcome, limit in highest.items():
         cell = np.where(np.isnan(limit), 0.0, limit) + _HALF_POINT
@@ -123,7 +125,7 @@ def _at_landmark(
         rows = np.flatnonzero(group == number)
         part = _Pattern(model, seen[example])
         numerators, denominators = part.integrate(
-            scores[rows], baseline[rows], shares[rows], {o: t[rows] for o, t in thresholds.items()}, rng
+            scores[rows], cells[rows], baseline[rows], shares[rows], {o: t[rows] for o, t in thresholds.items()}, rng
         )
         for outcome, numerator in numerators.items():
             value = numerator.sum(axis=0) / denominators.sum(axis=0)
@@ -152,11 +154,11 @@ class _Pattern:
         self.seen = seen
         protocol = model.scenario.protocol
         end = protocol.position(protocol.outcome) - 1
-        means = model.means.reshape(9, -1)
+        means = model.means.reshape(STEPS**2, -1)
         covariance = model.covariance
         inverse_root = np.linalg.inv(np.linalg.cholesky(covariance[np.ix_(seen, seen)]))
         self.inverse_root = inverse_root
-        self.whitened_means = means[:, seen] @ inverse_root.T  # (9, observed)
+        self.whitened_means = means[:, seen] @ inverse_root.T  # (pairs, observed)
         self.weights = inverse_root @ covariance[seen, end]  # of the whitened deviations
         self.end_means = means[:, end]
         self.end_spread = float(np.sqrt(covariance[end, end] - self.weights @ self.weights))
@@ -164,6 +166,7 @@ class _Pattern:
     def integrate(
         self,
         scores: np.ndarray,
+        cells: np.ndarray,
         baseline: np.ndarray,
         shares: np.ndarray,
         thresholds: dict[Outcome, np.ndarray],
@@ -171,13 +174,20 @@ class _Pattern:
     ) -> tuple[dict[Outcome, np.ndarray], np.ndarray]:
         """Return numerators and denominators at each lattice point, (draws, n), up to a factor per course."""
         rated = self.seen[:-1]
-        draws = DRAWS if rated.any() else 1
+        draws = DRAWS if self.seen.any() else 1
         log_weights = np.empty((draws, len(baseline)))
         chances = {outcome: np.empty((draws, len(baseline))) for outcome in thresholds}
-        shift = rng.random((len(baseline), int(rated.sum())))
+        shift = rng.random((len(baseline), int(self.seen.sum())))
         for draw in range(draws):
-            improvement, log_slope = self._inside_cells(scores[:, :-1][:, rated], baseline, draw, shift)
-            observed = np.column_stack([improvement, scores[:, -1:][:, self.seen[-1:]]])
+            place = _lattice(draw, shift)
+            at, dissociated = place[:, : int(rated.sum())], place[:, int(rated.sum()) :]
+            improvement, log_slope = self._inside_cells(scores[:, :-1][:, rated], baseline, at)
+            if self.seen[-1]:
+                # Even in probability inside the cell of the total, so that 0 and everything above it are alike.
+                normal = ndtri(np.clip(cells[:, :1] + dissociated * (cells[:, 1:] - cells[:, :1]), _TINY, 1.0 - _TINY))
+                improvement = np.hstack([improvement, normal])
+                log_slope = log_slope + 0.5 * normal[:, 0] ** 2
+            observed = improvement
             whitened = observed @ self.inverse_root.T
             apart = whitened[:, None, :] - self.whitened_means
             log_density = np.log(shares + 1e-300) - 0.5 * (apart**2).sum(axis=2)
@@ -192,15 +202,19 @@ class _Pattern:
         return {outcome: chance * weights for outcome, chance in chances.items()}, weights
 
     def _inside_cells(
-        self, scores: np.ndarray, baseline: np.ndarray, draw: int, shift: np.ndarray
+        self, scores: np.ndarray, baseline: np.ndarray, place: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return latent improvements (n, observed) that round to the scores, and the log of their slopes (n,)."""
-        dimension = scores.shape[1]
-        root = 2.0
-        for _ in range(30):
-            root = (1.0 + root) ** (1.0 / (dimension + 1.0))
-        steps = root ** -np.arange(1.0, dimension + 1.0)
-        place = np.mod(shift + draw * steps, 1.0)
+        """Return latent improvements (n, rated) that round to the scores, and the log of their slopes (n,)."""
         totals = np.where(scores > 0, scores + place - _HALF_POINT, np.maximum(_HALF_POINT * place, _SMALLEST))
         improvement, log_slope = improvement_from(totals, baseline[:, None], self.scale)
         return improvement, log_slope.sum(axis=1)
+
+
+def _lattice(draw: int, shift: np.ndarray) -> np.ndarray:
+    """Return a point of a rank-one lattice shifted by (n, d): powers of the root of x^(d + 1) = x + 1."""
+    dimension = shift.shape[1]
+    root = 2.0
+    for _ in range(30):
+        root = (1.0 + root) ** (1.0 / (dimension + 1.0))
+    place: np.ndarray = np.mod(shift + draw * root ** -np.arange(1.0, dimension + 1.0), 1.0)
+    return place

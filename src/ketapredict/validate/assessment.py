@@ -24,7 +24,7 @@ from ketapredict.validate.verdicts import calibration_verdicts, skill_verdicts
 
 FEWEST_SHOWN = 5
 # Riley's criteria ask for a c-statistic over 0.5; just above it the number asked for has no end.
-LEAST_DISCRIMINATION = 0.55
+LEAST_DISCRIMINATION, MOST_DISCRIMINATION = 0.55, 1.0 - 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +109,9 @@ def assess(
     auc = validation.measures[MODEL]["auc"].estimate
     plan = plan_design(data.frame, data.features)
     parameters = len(plan.values) + len(plan.missing)
-    # An AUC of 1 is a leak, which is said below: no sample size follows from it.
-    told = LEAST_DISCRIMINATION < auc < 1
-    size = sample_size_statement(len(y), parameters, float(y.mean()), auc) if told else ""
+    size = ""
+    if auc > LEAST_DISCRIMINATION:
+        size = sample_size_statement(len(y), parameters, float(y.mean()), min(auc, MOST_DISCRIMINATION))
     statements = (
         *([f"{landmark}: {size}"] if size else []),
         f"{landmark}: {missing.statement}",
@@ -121,12 +121,30 @@ def assess(
         *skill_verdicts(validation),
         *calibration_verdicts(landmark, validation.measures[MODEL].get("calibration_slope"), tables["subgroups"]),
     )
-    # A mean or a count over fewer than five is nearly a patient's own value.
-    small = tables["subgroups"]["courses"] < FEWEST_SHOWN
-    tables["subgroups"].loc[small, "events"] = np.nan
+    tables["subgroups"] = _without_small_subgroups(tables["subgroups"])
     for table in tables.values():
         table.insert(0, "landmark", landmark)
     return Assessment(tables, statements, warnings)
+
+
+def _without_small_subgroups(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the figures of subgroups with fewer than five courses of either class.
+
+    A count over fewer than five is nearly a patient's own value. Where one level of a variable is left out, the
+    events of the next smallest are too: all levels add up to the known total.
+    """
+    rarer = np.minimum(table["events"], table["courses"] - table["events"])
+    hidden = rarer < FEWEST_SHOWN
+    shown = table.assign(events=table["events"].astype(float))
+    for _, rows in shown[~hidden].groupby("variable"):
+        levels = rows.drop_duplicates("level")
+        left_out = table[hidden & (table["variable"] == levels["variable"].iloc[0])]
+        if left_out["level"].nunique() == 1:
+            next_smallest = levels["level"].iloc[int(np.argmin(levels["events"]))]
+            shown.loc[rows.index[rows["level"] == next_smallest], "events"] = np.nan
+    shown.loc[hidden, ["events", "estimate", "low", "high"]] = np.nan
+    shown.loc[hidden, "warning"] = f"too few to say: under {FEWEST_SHOWN} with the outcome or without"
+    return shown
 
 
 def _without_small_groups(table: pd.DataFrame) -> pd.DataFrame:

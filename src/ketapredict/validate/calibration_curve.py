@@ -174,7 +174,7 @@ def _if_calibrated(
     coefficients = fit_logistic(twice, classes, np.hstack([drawn, 1.0 - drawn]))
     apart = np.abs(expit(coefficients @ design.T) - probabilities)
     found = distances(apart, np.ones_like(apart))
-    # Where predictions separate the outcome, none of the fits has an end.
-    fitted = found[np.isfinite(found).all(axis=1)]
-    middle, high = np.percentile(fitted, (50, 95), axis=0) if len(fitted) else np.full((2, len(DISTANCES)), np.nan)
+    if not np.isfinite(found).any(axis=0).all():  # predictions so sure that no drawn outcomes have a finite curve
+        return dict.fromkeys(DISTANCES, (np.nan, np.nan))
+    middle, high = np.nanpercentile(found, (50, 95), axis=0)
     return {name: (float(middle[k]), float(high[k])) for k, name in enumerate(DISTANCES)}

@@ -220,4 +220,4 @@ def _label(measure: str) -> str:
 
 
 def _events(events: float) -> str:
-    return f"{events:g}" if events == events else "under 5"
+    return f"{events:g}" if events == events else "not told"

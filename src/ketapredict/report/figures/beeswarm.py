@@ -59,7 +59,6 @@ def beeswarm_figure(
         axes.set_xlabel("contribution to the log-odds of the outcome (left lowers, right raises the estimate)")
         if not rows:
             say_not_estimable(axes, f"fewer than {FEWEST_COURSES} courses")
-            axes.set(xticks=[], yticks=[])
             return
         axes.axvline(0, color=GREY, linewidth=1)
         placed = [_placed(*_sampled(moved, rank)) for _, moved, rank in rows]

@@ -59,6 +59,8 @@ def calibration_figure(
 
     # Under the figure and not beside the marks: fifths can lie too close together for words.
     notes = [f"Fifths from left to right: n = {', '.join(str(n) for *_, n in groups)}; intervals by Wilson's formula."]
+    if not groups:
+        notes = []
     if not has_curve:
         notes.append("Flexible curve: not estimable (too few courses with or without the outcome).")
     fifths = "; ".join(

@@ -145,8 +145,7 @@ def _panel(axes: Any, label: str, found: BinnedDependence) -> None:
     axes.set_xlabel(label)
     axes.set_title(found.missing_text, fontsize=8.5, fontweight="normal", loc="right")
     if found.bins.empty:
-        say_not_estimable(axes)
-        axes.set_xticks([])
+        say_not_estimable(axes, shares_y=True)
         return
     x, _, mean, low, high = found.bins[COLUMNS].to_numpy(float).T
     axes.axhline(0, color=GREY, linewidth=0.8, linestyle=":")

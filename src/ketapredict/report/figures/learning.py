@@ -35,7 +35,6 @@ def learning_figure(statement: str, landmark: str, table: pd.DataFrame) -> str:
             rows = _rows(table, name)
             if rows.empty:
                 say_not_estimable(axes)
-                axes.set(xticks=[], yticks=[])
                 continue
             x, y, low, high = rows[["training_courses", "estimate", "low", "high"]].to_numpy(float).T
             known = np.isfinite(low) & np.isfinite(high)

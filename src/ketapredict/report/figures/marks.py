@@ -60,9 +60,12 @@ def key_above(axes: Any, columns: int, handles: Sequence[Any] | None = None, tit
     )  # fmt: skip
 
 
-def say_not_estimable(axes: Any, why: str = "") -> None:
-    """Write in the middle of an empty panel that there is nothing to draw, and why."""
+def say_not_estimable(axes: Any, why: str = "", *, shares_y: bool = False) -> None:
+    """Write in the middle of an empty panel that there is nothing to draw, and why; no ticks but those it shares."""
     words = f"{NOT_ESTIMABLE}: {why}" if why else NOT_ESTIMABLE
+    axes.set_xticks([])
+    if not shares_y:
+        axes.set_yticks([])
     axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", style="italic", color="#333333")
 
 

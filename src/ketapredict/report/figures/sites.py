@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.report.figures.forest import ForestRow, bare_panel, draw_row
-from ketapredict.report.figures.marks import NOT_ESTIMABLE, interval_text
+from ketapredict.report.figures.marks import NOT_ESTIMABLE, interval_text, say_not_estimable
 from ketapredict.report.figures.svg import figure_svg
 from ketapredict.validate.measures import MEASURES
 
@@ -37,6 +37,9 @@ def site_figure(statement: str, landmark: str, sites: pd.DataFrame, pooled: pd.D
     rows = [*_site_rows(sites), *_pooled_rows(pooled)]
 
     def draw(figure: Any) -> None:
+        if not rows:
+            say_not_estimable(figure.subplots(), "fewer than two sites with enough courses")
+            return
         names, *panels = figure.subplots(1, 1 + len(PANELS), width_ratios=(1.15, 1, 1, 1))
         names.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.75))
         names.axis("off")
@@ -46,7 +49,7 @@ def site_figure(statement: str, landmark: str, sites: pd.DataFrame, pooled: pd.D
                 names.text(0, place - 0.17 + 0.38 * line, text, va="center", fontsize=8.5, fontweight=weight)
         for axes, (measure, reference, widest) in zip(panels, PANELS, strict=True):
             limits = _limits([found[measure] for _, found in rows if measure in found], reference, widest)
-            bare_panel(axes, max(len(rows), 1), reference, limits)
+            bare_panel(axes, len(rows), reference, limits)
             axes.set_xlabel(MEASURES[measure].label, fontsize=9)
             for place, (_, found) in enumerate(rows):
                 row = found.get(measure, ForestRow(np.nan, np.nan, np.nan, NOT_ESTIMABLE))

@@ -79,7 +79,7 @@ def _line(record: pd.Series, *, with_events: bool) -> tuple[str, str, ForestRow]
     level = str(record["level"])
     if courses < FEWEST_SHOWN:
         return level, f"n<{FEWEST_SHOWN}", ForestRow(np.nan, np.nan, np.nan, TOO_FEW)
-    sizes = f"n={courses:.0f}, {events:.0f} with outcome" if with_events else f"n={courses:.0f}"
+    sizes = f"n={courses:.0f}, {events:.0f} with outcome" if with_events and np.isfinite(events) else f"n={courses:.0f}"
     numbers = float(record["estimate"]), float(record["low"]), float(record["high"])
     warning = record["warning"]
     if isinstance(warning, str) and warning:

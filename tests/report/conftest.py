@@ -1,0 +1,40 @@
+"""A small model with its study, made once."""
+
+from collections.abc import Callable
+
+import pytest
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.model.fit import training_data
+from ketapredict.progress import Stopwatch
+from ketapredict.report.card.facts import CardFacts
+from ketapredict.response_model import fit_response_model
+from ketapredict.validate.study import Effort, study_landmark
+
+EFFORT = Effort(repeats=1, refits=4, curve_repeats=1)
+
+
+@pytest.fixture(scope="session")
+def studied() -> Callable[[Cohort], CardFacts]:
+    """Fit and study a cohort with few resamples."""
+
+    def make(cohort: Cohort, effort: Effort = EFFORT) -> CardFacts:
+        model, refused = fit_response_model(cohort, seed=3)
+        studies = []
+        for position, landmark in enumerate(model.bundle.landmarks):
+            data = training_data(cohort, landmark.landmark, "response")
+            reported = landmark.independent_log_odds(data.frame)
+            seeds = (3, position)
+            timed = Stopwatch().timed
+            studies.append(
+                study_landmark(cohort, data, landmark.landmark, "response", reported, effort, seeds, timed=timed)
+            )
+        return CardFacts(model, cohort, tuple(studies), effort, refused)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def facts(studied, short_cohort) -> CardFacts:
+    """The facts of a model of 150 simulated courses."""
+    return studied(short_cohort)
