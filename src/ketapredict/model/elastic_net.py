@@ -48,6 +48,7 @@ def elastic_net_path(
     penalties: np.ndarray,
     l1_ratio: float,
     signs: tuple[int, ...] | None = None,
+    tolerance: float = 1e-7,
 ) -> np.ndarray:
     """Solve for a sequence of penalties, each from the solution before.
 
@@ -61,6 +62,8 @@ def elastic_net_path(
         (m,) in descending order.
     l1_ratio : float
     signs : tuple of int or None
+    tolerance : float
+        Largest component of the projected gradient at a solution.
 
     Returns
     -------
@@ -85,9 +88,11 @@ def elastic_net_path(
             logit = parts[0] + X @ coefficients
             loss = np.logaddexp(0.0, logit).sum() - y @ logit
             residual = (expit(logit) - y) / n
-            gradient = X.T @ residual + ridge * coefficients
+            slope = X.T @ residual + ridge * coefficients
             value = loss / n + 0.5 * ridge * (coefficients @ coefficients) + lasso * parts[1:].sum()
-            return value, np.r_[residual.sum(), gradient + lasso, lasso - gradient]
+            gradient = np.empty(1 + 2 * p)
+            gradient[0], gradient[1 : p + 1], gradient[p + 1 :] = residual.sum(), slope + lasso, lasso - slope
+            return value, gradient
 
         found = minimize(
             objective,
@@ -95,7 +100,7 @@ def elastic_net_path(
             jac=True,
             method="L-BFGS-B",
             bounds=bounds,
-            options={"maxiter": 2000, "ftol": 1e-13, "gtol": 1e-7, "maxcor": 20},
+            options={"maxiter": 2000, "ftol": 1e-13, "gtol": tolerance, "maxcor": 20},
         )
         start = found.x
         solutions[position, 0] = start[0]
