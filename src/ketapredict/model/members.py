@@ -42,6 +42,8 @@ class TrainingData:
         (n,) end score over the scale's highest total.
     patients : numpy.ndarray
         (n,) integer, equal for courses of one patient.
+    weights : numpy.ndarray
+        (n,) how much each course counts in the fits; 1 unless completion is weighted for.
     """
 
     frame: pd.DataFrame
@@ -49,6 +51,7 @@ class TrainingData:
     labels: np.ndarray
     end_scores: np.ndarray
     patients: np.ndarray
+    weights: np.ndarray
 
     def rows(self, index: np.ndarray) -> "TrainingData":
         """Return the courses at some positions."""
@@ -58,6 +61,7 @@ class TrainingData:
             self.labels[index],
             self.end_scores[index],
             self.patients[index],
+            self.weights[index],
         )
 
 
@@ -102,16 +106,19 @@ def fit_end_score(data: TrainingData, plan: DesignPlan, folds: Sequence[Fold]) -
     for _, train, test in folds:
         X_train, X_test = design.prepared(frame[train], frame[test])
         for position, penalty in enumerate(PENALTIES):
-            intercept, coefficients = ridge_with_signs(X_train, data.end_scores[train], penalty, signs)
+            intercept, coefficients = ridge_with_signs(
+                X_train, data.end_scores[train], penalty, signs, data.weights[train]
+            )
             predicted[position, test] += intercept + X_test @ coefficients
     predicted /= _times_tested(folds, len(data.labels))
-    errors = ((predicted - data.end_scores) ** 2).mean(axis=1)
+    errors = np.average((predicted - data.end_scores) ** 2, axis=1, weights=data.weights)
     best = int(np.argmin(errors))
     residual_sd = float(np.sqrt(errors[best]))
     out_of_fold = (data.frame[THRESHOLD].to_numpy() - predicted[best]) / (residual_sd / LOGISTIC_SD)
-    shift = shift_to_rate(out_of_fold, data.labels)
+    shift = shift_to_rate(out_of_fold, data.labels, data.weights)
     model = EndScoreRegression(float(PENALTIES[best]), residual_sd, shift, signs)
-    pipeline = Pipeline([("columns", columns), ("model", model)]).fit(frame, data.end_scores)
+    pipeline = Pipeline([("columns", columns), ("model", model)])
+    pipeline.fit(frame, data.end_scores, model__sample_weight=data.weights)
     settings = {"penalty": float(PENALTIES[best]), "residual_sd": residual_sd, "shift": shift}
     return FittedMember("end score", pipeline, out_of_fold + shift, settings)
 
@@ -121,16 +128,17 @@ def fit_trees(data: TrainingData, plan: DesignPlan, folds: Sequence[Fold], seed:
     frame = data.frame[[feature.name for feature in plan.values]].to_numpy(float)
     margins = np.zeros((len(TREE_COUNTS), len(data.labels)))
     for _, train, test in folds:
-        pipeline = tree_pipeline(plan.values, MOST_TREES, float(data.labels[train].mean()), seed)
-        pipeline.fit(frame[train], data.labels[train])
+        pipeline = tree_pipeline(plan.values, MOST_TREES, _rate(data, train), seed)
+        pipeline.fit(frame[train], data.labels[train], trees__sample_weight=data.weights[train])
         grid = pipeline.named_steps["grid"].transform(frame[test])
         booster = pipeline.named_steps["trees"]
         for position, count in enumerate(TREE_COUNTS):
             margins[position, test] += booster.predict(grid, output_margin=True, iteration_range=(0, count))
     margins /= _times_tested(folds, len(data.labels))
-    best = int(np.argmin(_log_losses(margins, data.labels)))
+    best = int(np.argmin(_log_losses(margins, data)))
     count = TREE_COUNTS[best]
-    pipeline = tree_pipeline(plan.values, count, float(data.labels.mean()), seed).fit(frame, data.labels)
+    pipeline = tree_pipeline(plan.values, count, _rate(data, np.arange(len(frame))), seed)
+    pipeline.fit(frame, data.labels, trees__sample_weight=data.weights)
     return FittedMember("monotone trees", pipeline, margins[best], {"trees": float(count)})
 
 
@@ -168,16 +176,19 @@ def _fit_logistic(
         X_train, X_test = design.prepared(frame[train], frame[test])
         path = np.vstack(
             [
-                elastic_net_path(X_train, data.labels[train], PENALTIES, ratio, signs, tolerance=TO_CHOOSE_BY)
+                elastic_net_path(
+                    X_train, data.labels[train], PENALTIES, ratio, signs, TO_CHOOSE_BY, data.weights[train]
+                )
                 for ratio in l1_ratios
             ]
         )
         scores[:, test] += path[:, :1] + path[:, 1:] @ X_test.T
     scores /= _times_tested(folds, len(data.labels))
-    best = int(np.argmin(_log_losses(scores, data.labels)))
+    best = int(np.argmin(_log_losses(scores, data)))
     l1_ratio, penalty = settings[best]
     model = SignedElasticNet(float(penalty), float(l1_ratio), signs)
-    pipeline = Pipeline([("columns", columns), ("model", model)]).fit(frame, data.labels)
+    pipeline = Pipeline([("columns", columns), ("model", model)])
+    pipeline.fit(frame, data.labels, model__sample_weight=data.weights)
     return FittedMember(name, pipeline, scores[best], {"penalty": float(penalty), "l1_ratio": float(l1_ratio)})
 
 
@@ -219,9 +230,14 @@ def _signs(plan: DesignPlan, *, curves: bool) -> tuple[int, ...]:
     return tuple(signs)
 
 
-def _log_losses(log_odds_rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _log_losses(log_odds_rows: np.ndarray, data: TrainingData) -> np.ndarray:
     """Return the mean log-loss of each row of log-odds (m, n)."""
-    return (np.logaddexp(0.0, log_odds_rows) - log_odds_rows * labels).mean(axis=1)
+    losses = np.logaddexp(0.0, log_odds_rows) - log_odds_rows * data.labels
+    return np.average(losses, axis=1, weights=data.weights)
+
+
+def _rate(data: TrainingData, rows: np.ndarray) -> float:
+    return float(np.average(data.labels[rows], weights=data.weights[rows]))
 
 
 def _times_tested(folds: Sequence[Fold], n: int) -> np.ndarray:
