@@ -12,7 +12,7 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
 def printed(script: str, *options: str) -> str:
-    command = [sys.executable, BENCHMARKS / script, "--repetitions", "2", "--workers", "1", *options]
+    command = [sys.executable, BENCHMARKS / script, "--repetitions", "2", "--workers", "2", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
