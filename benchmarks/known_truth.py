@@ -95,15 +95,28 @@ def make_world(name: str, rng: np.random.Generator) -> World:
 
 
 def draw_cohort(
-    world: World, n_courses: int, rng: np.random.Generator, landmark: str = "24h"
+    world: World,
+    n_courses: int,
+    rng: np.random.Generator,
+    landmark: str = "24h",
+    truth_draws: int = TRUTH_DRAWS,
 ) -> tuple[Cohort, np.ndarray]:
     """Draw courses and their true probabilities given what the model sees at a landmark.
+
+    Parameters
+    ----------
+    world : World
+    n_courses : int
+    rng : numpy.random.Generator
+    landmark : str
+    truth_draws : int
+        How often the inputs that a course lacks are drawn; 0 where only the courses are wanted.
 
     Returns
     -------
     cohort : Cohort
     truth : numpy.ndarray
-        (n_courses,).
+        (n_courses,); NaN without draws.
     """
     complete = _covariates(n_courses, rng)
     baseline = np.clip(np.rint(rng.normal(32, 6, n_courses)), 20, 55)
@@ -116,13 +129,14 @@ def draw_cohort(
     frame["score_baseline"], frame["score_24h"] = baseline, score
     frame["score_7d"] = _end_scores(world.name, latent, baseline, rng)
     total = np.zeros(n_courses)
-    for _ in range(TRUTH_DRAWS):
+    for _ in range(truth_draws):
         other = _covariates(n_courses, rng)
         seen = {name: np.where(missing.get(name, False), other[name], complete[name]) for name in complete}
         seen["bipolar"] = complete["bipolar"]
         seen_early = _early(n_courses, rng) if landmark == PRE else early
         total += expit(world.log_odds(seen, seen_early, baseline / 60))
-    return cohort_from_frame(frame, PROTOCOL), total / TRUTH_DRAWS
+    truth = total / truth_draws if truth_draws else np.full(n_courses, np.nan)
+    return cohort_from_frame(frame, PROTOCOL), truth
 
 
 def _covariates(n: int, rng: np.random.Generator) -> Draws:

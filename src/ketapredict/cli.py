@@ -39,6 +39,13 @@ class ArmsChoice(StrEnum):
     ALL = "all"
 
 
+class WeightsChoice(StrEnum):
+    """Weights of the courses in the fits."""
+
+    NONE = "none"
+    COMPLETION = "completion"
+
+
 CohortPath = Annotated[Path, typer.Argument(metavar="COHORT", help="Table of courses, or folder that a mapping names.")]
 MappingOption = Annotated[Path | None, typer.Option("--mapping", help="TOML: how your columns become the cohort's.")]
 ProtocolOption = Annotated[
@@ -209,6 +216,10 @@ def train(
     arms: Annotated[
         ArmsChoice, typer.Option("--arms", help="Train on active courses, or on all with the arm as a feature.")
     ] = ArmsChoice.ACTIVE,
+    weights: Annotated[
+        WeightsChoice,
+        typer.Option("--weights", help="Let courses with an outcome stand for those like them without one."),
+    ] = WeightsChoice.NONE,
     quick: Annotated[bool, typer.Option("--quick", help="Few resamples: a first look; the card says so.")] = False,
     repeats: Annotated[
         int | None, typer.Option("--repeats", min=1, help="Repeats of the 5-fold cross-validation; default 10.")
@@ -243,6 +254,7 @@ def train(
         outcome=outcome.value,
         seed=seed,
         all_arms=arms is ArmsChoice.ALL,
+        weighted=weights is WeightsChoice.COMPLETION,
         effort=effort,
         output=output,
         show_progress=sys.stderr.isatty(),

@@ -230,6 +230,7 @@ def fit_response_model(
     outcome: Outcome = "response",
     seed: int = 0,
     all_arms: bool = False,
+    weighted: bool = False,
 ) -> tuple[ResponseModel, dict[str, str]]:
     """Fit a response model without validating it; `train` is what validates.
 
@@ -241,6 +242,8 @@ def fit_response_model(
         Not negative; the same cohort and seed give the same bytes.
     all_arms : bool
         Whether control courses are trained on as well; the arm then is a feature.
+    weighted : bool
+        Whether courses count by the inverse of their probability of having an outcome.
 
     Returns
     -------
@@ -256,7 +259,7 @@ def fit_response_model(
     courses = cohort if all_arms else cohort.subset(cohort.active)
     models, refused = [], {}
     for position, landmark in enumerate(cohort.protocol.landmarks):
-        data = training_data(courses, landmark, outcome, with_arm=all_arms)
+        data = training_data(courses, landmark, outcome, with_arm=all_arms, weighted=weighted)
         try:
             refuse_too_few(data, landmark, outcome)
         except TrainingError as error:
@@ -274,7 +277,7 @@ def fit_response_model(
         extras=cohort.extras,
         with_arm=all_arms,
         trained_on="simulated" if cohort.simulated else "real",
-        provenance=_provenance(cohort, courses, seed),
+        provenance=_provenance(cohort, courses, seed) | {"weights": "completion" if weighted else "none"},
         landmarks=tuple(models),
     )
     return ResponseModel(bundle), refused

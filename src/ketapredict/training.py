@@ -65,6 +65,7 @@ def train(
     outcome: Outcome = "response",
     seed: int = 0,
     all_arms: bool = False,
+    weighted: bool = False,
     effort: Effort = FULL,
     output: str | Path | None = None,
     show_progress: bool = False,
@@ -79,6 +80,9 @@ def train(
         Not negative. The same cohort and seed give the same bundle, byte for byte.
     all_arms : bool
         Whether control courses are trained on as well; the arm then is a feature.
+    weighted : bool
+        Whether courses count by the inverse of their probability of having an outcome; the card shows what this
+        changes.
     effort : Effort
         How much resampling: `FULL`, `QUICK` or one's own.
     output : path or None
@@ -100,7 +104,7 @@ def train(
         pass  # an unusable store is better found before the work than after it
     watch = Stopwatch()
     with watch.timed("fit"):
-        model, refused = fit_response_model(cohort, outcome=outcome, seed=seed, all_arms=all_arms)
+        model, refused = fit_response_model(cohort, outcome=outcome, seed=seed, all_arms=all_arms, weighted=weighted)
     folder = Path(output) if output is not None else Path(model.bundle.name)
     make_folder(folder)
     courses = cohort if all_arms else cohort.subset(cohort.active)
@@ -110,7 +114,7 @@ def train(
     total = len(model.landmarks) * number_of_fits(effort, courses.table["site"].nunique())
     with progress_bar("resampling", total, shown=show_progress) as progress:
         for position, landmark in enumerate(model.bundle.landmarks):
-            data = training_data(courses, landmark.landmark, outcome, with_arm=all_arms)
+            data = training_data(courses, landmark.landmark, outcome, with_arm=all_arms, weighted=weighted)
             reported = landmark.independent_log_odds(data.frame)
             studies.append(
                 study_landmark(
@@ -136,6 +140,7 @@ def train(
         "outcome": outcome,
         "seed": seed,
         "arms": "all" if all_arms else "active",
+        "weights": "completion" if weighted else "none",
         "repeats": effort.repeats,
         "refits": effort.refits,
         "landmarks": ", ".join(model.landmarks),

@@ -38,7 +38,7 @@ def training_data_with(n: int, seed: int = 0, link: float = 0.6, courses_per_pat
         }
     )
     labels = (end <= baseline / 2).astype(float)
-    return TrainingData(frame, FEATURES, labels, end, np.arange(n) // courses_per_patient)
+    return TrainingData(frame, FEATURES, labels, end, np.arange(n) // courses_per_patient, np.ones(n))
 
 
 def quick_committee(data: TrainingData, rng: np.random.Generator) -> SimpleNamespace:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from ketapredict.model.completion import completion_weights
 from ketapredict.model.fit import training_data
 from ketapredict.validate.measures import brier
-from ketapredict.validate.missing_outcomes import completion_weights, missing_outcomes, weighted_measures
+from ketapredict.validate.missing_outcomes import missing_outcomes, weighted_measures
 
 
 def test_courses_are_counted_and_weights_follow_the_training_data(short_cohort):

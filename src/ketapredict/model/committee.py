@@ -73,10 +73,12 @@ def fit_committee(data: TrainingData, rng: np.random.Generator) -> FittedCommitt
         fit_trees(data, plan, folds, tree_seed),
     )
     out_of_fold = np.stack([member.out_of_fold for member in members])
-    return FittedCommittee(plan, members, committee_weights(out_of_fold, data.labels))
+    return FittedCommittee(plan, members, committee_weights(out_of_fold, data.labels, data.weights))
 
 
-def committee_weights(out_of_fold: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:
+def committee_weights(
+    out_of_fold: np.ndarray, labels: np.ndarray, case_weights: np.ndarray | None = None
+) -> tuple[float, ...]:
     """Give equal weights to all members but those that clearly harm.
 
     A member clearly harms if leaving it out lowers the committee's out-of-fold log-loss by more than two
@@ -88,6 +90,8 @@ def committee_weights(out_of_fold: np.ndarray, labels: np.ndarray) -> tuple[floa
         (members, n) log-odds.
     labels : numpy.ndarray
         (n,) of 0 and 1.
+    case_weights : numpy.ndarray (n,) or None
+        How much each course counts.
 
     Returns
     -------
@@ -95,12 +99,13 @@ def committee_weights(out_of_fold: np.ndarray, labels: np.ndarray) -> tuple[floa
         Weights that sum to 1.
     """
     kept = list(range(len(out_of_fold)))
+    relative = np.ones(len(labels)) if case_weights is None else case_weights / case_weights.mean()
     while len(kept) > 1:
         whole = _losses(out_of_fold[kept].mean(axis=0), labels)
         harms = []
         for member in kept:
             rest = [other for other in kept if other != member]
-            gain = whole - _losses(out_of_fold[rest].mean(axis=0), labels)
+            gain = relative * (whole - _losses(out_of_fold[rest].mean(axis=0), labels))
             standard_error = gain.std(ddof=1) / np.sqrt(len(gain))
             harms.append(gain.mean() - CLEAR_HARM_STANDARD_ERRORS * standard_error)
         worst = int(np.argmax(harms))

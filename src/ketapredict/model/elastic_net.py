@@ -30,10 +30,10 @@ class SignedElasticNet(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.l1_ratio = l1_ratio
         self.signs = signs
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+    def fit(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Self:
         """Fit to X (n, p) and y (n,) of 0 and 1 with both present."""
         self.classes_ = np.array([0.0, 1.0])
-        path = elastic_net_path(X, y, np.array([self.penalty]), self.l1_ratio, self.signs)
+        path = elastic_net_path(X, y, np.array([self.penalty]), self.l1_ratio, self.signs, weights=sample_weight)
         self.intercept_, self.coef_ = float(path[0, 0]), path[0, 1:]
         return self
 
@@ -48,6 +48,8 @@ def elastic_net_path(
     penalties: np.ndarray,
     l1_ratio: float,
     signs: tuple[int, ...] | None = None,
+    tolerance: float = 1e-7,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Solve for a sequence of penalties, each from the solution before.
 
@@ -61,6 +63,10 @@ def elastic_net_path(
         (m,) in descending order.
     l1_ratio : float
     signs : tuple of int or None
+    tolerance : float
+        Largest component of the projected gradient at a solution.
+    weights : numpy.ndarray (n,) or None
+        How much each row counts; the mean log-loss is then the weighted mean.
 
     Returns
     -------
@@ -72,7 +78,8 @@ def elastic_net_path(
     bounds: list[tuple[float | None, float | None]] = [(None, None)]
     bounds += [(0.0, 0.0 if sign < 0 else None) for sign in free]
     bounds += [(0.0, 0.0 if sign > 0 else None) for sign in free]
-    rate = y.mean()
+    share = np.full(n, 1.0 / n) if weights is None else weights / weights.sum()
+    rate = share @ y
     start = np.zeros(1 + 2 * p)
     start[0] = np.log(rate / (1.0 - rate))
     solutions = np.empty((len(penalties), p + 1))
@@ -83,11 +90,13 @@ def elastic_net_path(
             positive, negative = parts[1 : p + 1], parts[p + 1 :]
             coefficients = positive - negative
             logit = parts[0] + X @ coefficients
-            loss = np.logaddexp(0.0, logit).sum() - y @ logit
-            residual = (expit(logit) - y) / n
-            gradient = X.T @ residual + ridge * coefficients
-            value = loss / n + 0.5 * ridge * (coefficients @ coefficients) + lasso * parts[1:].sum()
-            return value, np.r_[residual.sum(), gradient + lasso, lasso - gradient]
+            loss = share @ (np.logaddexp(0.0, logit) - y * logit)
+            residual = share * (expit(logit) - y)
+            slope = X.T @ residual + ridge * coefficients
+            value = loss + 0.5 * ridge * (coefficients @ coefficients) + lasso * parts[1:].sum()
+            gradient = np.empty(1 + 2 * p)
+            gradient[0], gradient[1 : p + 1], gradient[p + 1 :] = residual.sum(), slope + lasso, lasso - slope
+            return value, gradient
 
         found = minimize(
             objective,
@@ -95,7 +104,7 @@ def elastic_net_path(
             jac=True,
             method="L-BFGS-B",
             bounds=bounds,
-            options={"maxiter": 2000, "ftol": 1e-13, "gtol": 1e-7, "maxcor": 20},
+            options={"maxiter": 2000, "ftol": 1e-13, "gtol": tolerance, "maxcor": 20},
         )
         start = found.x
         solutions[position, 0] = start[0]

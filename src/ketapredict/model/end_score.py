@@ -47,9 +47,9 @@ class EndScoreRegression(BaseEstimator):  # type: ignore[misc]
         self.shift = shift
         self.signs = signs
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+    def fit(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Self:
         """Fit to X (n, p + 1) and end scores y (n,)."""
-        self.intercept_, self.coef_ = ridge_with_signs(X[:, :-1], y, self.penalty, self.signs)
+        self.intercept_, self.coef_ = ridge_with_signs(X[:, :-1], y, self.penalty, self.signs, sample_weight)
         self.logistic_scale_ = self.residual_sd / LOGISTIC_SD
         return self
 
@@ -62,27 +62,33 @@ class EndScoreRegression(BaseEstimator):  # type: ignore[misc]
         return (X[:, -1] - self.predict(X)) / self.logistic_scale_ + self.shift
 
 
-def shift_to_rate(log_odds: np.ndarray, labels: np.ndarray) -> float:
+def shift_to_rate(log_odds: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Return what must be added to log-odds (n,) for their mean probability to be the rate of the labels (n,)."""
-    rate = labels.mean()
+    rate = np.average(labels, weights=weights)
     # Beyond these ends every probability is on one side of the rate.
     low, high = logit(rate) - log_odds.max() - 1.0, logit(rate) - log_odds.min() + 1.0
-    return float(brentq(lambda shift: expit(log_odds + shift).mean() - rate, low, high))
+    return float(brentq(lambda shift: np.average(expit(log_odds + shift), weights=weights) - rate, low, high))
 
 
 def ridge_with_signs(
-    X: np.ndarray, y: np.ndarray, penalty: float, signs: tuple[int, ...] | None
+    X: np.ndarray,
+    y: np.ndarray,
+    penalty: float,
+    signs: tuple[int, ...] | None,
+    weights: np.ndarray | None = None,
 ) -> tuple[float, np.ndarray]:
     """Return intercept and coefficients; see `EndScoreRegression`."""
     n, p = X.shape
-    x_mean, y_mean = X.mean(axis=0), float(y.mean())
-    centred, target = X - x_mean, y - y_mean
-    coefficients = np.linalg.solve(centred.T @ centred / n + penalty * np.eye(p), centred.T @ target / n)
+    share = np.full(n, 1.0 / n) if weights is None else weights / weights.sum()
+    x_mean, y_mean = share @ X, float(share @ y)
+    root = np.sqrt(share)
+    centred, target = root[:, None] * (X - x_mean), root * (y - y_mean)
+    coefficients = np.linalg.solve(centred.T @ centred + penalty * np.eye(p), centred.T @ target)
     sign = np.zeros(p) if signs is None else -np.asarray(signs)
     if np.any(coefficients * sign < 0):
         low = np.where(sign > 0, 0.0, -np.inf)
         high = np.where(sign < 0, 0.0, np.inf)
-        augmented = np.vstack([centred / np.sqrt(n), np.sqrt(penalty) * np.eye(p)])
-        found = lsq_linear(augmented, np.r_[target / np.sqrt(n), np.zeros(p)], (low, high), method="bvls")
+        augmented = np.vstack([centred, np.sqrt(penalty) * np.eye(p)])
+        found = lsq_linear(augmented, np.r_[target, np.zeros(p)], (low, high), method="bvls")
         coefficients = found.x
     return y_mean - float(x_mean @ coefficients), coefficients

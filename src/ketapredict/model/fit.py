@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from ketapredict.cohort.cohort import Cohort
-from ketapredict.cohort.outcomes import Outcome, outcome_labels, scale_maxima
+from ketapredict.cohort.outcomes import Outcome, outcome_labels, outcome_thresholds, scale_maxima
 from ketapredict.cohort.protocols import PRE
 from ketapredict.errors import TrainingError
 from ketapredict.features.design import design_frame, features_at, threshold_feature
 from ketapredict.model.committee import fit_committee
+from ketapredict.model.completion import completion_weights
 from ketapredict.model.export import export_committee
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.members import TrainingData
@@ -20,7 +21,9 @@ from ketapredict.model.uncertainty import fit_uncertainty, out_of_sample_deviati
 FEWEST_EVENTS = 10
 
 
-def training_data(cohort: Cohort, landmark: str, outcome: Outcome, *, with_arm: bool = False) -> TrainingData:
+def training_data(
+    cohort: Cohort, landmark: str, outcome: Outcome, *, with_arm: bool = False, weighted: bool = False
+) -> TrainingData:
     """Return the courses that can train a landmark: outcome known and the defining score present.
 
     Parameters
@@ -30,6 +33,8 @@ def training_data(cohort: Cohort, landmark: str, outcome: Outcome, *, with_arm: 
     landmark : str
     outcome : {"response", "remission"}
     with_arm : bool
+    weighted : bool
+        Whether courses count by the inverse of their probability of having an outcome (`completion`).
 
     Returns
     -------
@@ -37,11 +42,16 @@ def training_data(cohort: Cohort, landmark: str, outcome: Outcome, *, with_arm: 
         May be empty.
     """
     labels = outcome_labels(cohort, outcome)
-    keep = ~np.isnan(labels)
+    reached = ~np.isnan(outcome_thresholds(cohort, outcome))
     if landmark != PRE:
-        keep &= cohort.table[f"score_{landmark}"].notna().to_numpy()
+        reached &= cohort.table[f"score_{landmark}"].notna().to_numpy()
+    keep = reached & ~np.isnan(labels)
     courses = cohort.subset(keep)
     features = features_at(landmark, cohort.protocol, cohort.extras, with_arm=with_arm)
+    weights = np.ones(int(keep.sum()))
+    if weighted:
+        at_landmark = design_frame(cohort.subset(reached), features, outcome).to_numpy(float)
+        weights, _ = completion_weights(at_landmark, keep[reached])
     end = courses.table[f"score_{cohort.protocol.outcome}"].to_numpy(float)
     return TrainingData(
         design_frame(courses, (*features, threshold_feature(outcome, landmark)), outcome),
@@ -49,6 +59,7 @@ def training_data(cohort: Cohort, landmark: str, outcome: Outcome, *, with_arm: 
         labels[keep],
         end / scale_maxima(courses),
         courses.patients,
+        weights,
     )
 
 
@@ -92,6 +103,6 @@ def fit_landmark(data: TrainingData, landmark: str, outcome: Outcome, rng: np.ra
         committee = fit_committee(data, rng)
         model = export_committee(landmark, committee, data, threshold_feature(outcome, landmark), all_columns=True)
         centred = model.centred_design(data.frame)
-        uncertainty = fit_uncertainty(centred, model.columns, data.labels)
+        uncertainty = fit_uncertainty(centred, model.columns, data.labels, data.weights)
         scope = fit_scope(data.frame, data.features, out_of_sample_deviations(uncertainty, centred))
         return replace(model, uncertainty=uncertainty, scope=scope)

@@ -1,12 +1,11 @@
 """The members of the committee: scikit-learn pipelines with penalties chosen by resampling."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -17,12 +16,15 @@ from ketapredict.features.plan import DesignPlan
 from ketapredict.features.preparation import SPLINE_DEGREE
 from ketapredict.model.elastic_net import SignedElasticNet, elastic_net_path
 from ketapredict.model.end_score import LOGISTIC_SD, EndScoreRegression, ridge_with_signs, shift_to_rate
+from ketapredict.model.fold_design import FoldDesign
 from ketapredict.model.folds import Fold
 from ketapredict.model.trees import MOST_TREES, TREE_COUNTS, tree_pipeline
 
 # Descending, so that a tie goes to the stronger penalty.
 PENALTIES = np.geomspace(3.0, 0.003, 11)
 L1_RATIOS = (0.1, 0.5, 0.9)
+# Of the gradient, where only penalties are compared: moves no out-of-fold log-loss in its sixth digit.
+TO_CHOOSE_BY = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class TrainingData:
         (n,) end score over the scale's highest total.
     patients : numpy.ndarray
         (n,) integer, equal for courses of one patient.
+    weights : numpy.ndarray
+        (n,) how much each course counts in the fits; 1 unless completion is weighted for.
     """
 
     frame: pd.DataFrame
@@ -47,6 +51,7 @@ class TrainingData:
     labels: np.ndarray
     end_scores: np.ndarray
     patients: np.ndarray
+    weights: np.ndarray
 
     def rows(self, index: np.ndarray) -> "TrainingData":
         """Return the courses at some positions."""
@@ -56,6 +61,7 @@ class TrainingData:
             self.labels[index],
             self.end_scores[index],
             self.patients[index],
+            self.weights[index],
         )
 
 
@@ -80,13 +86,6 @@ class FittedMember:
     settings: dict[str, float]
 
 
-class _PreparedFold(NamedTuple):
-    train: np.ndarray
-    test: np.ndarray
-    X_train: np.ndarray
-    X_test: np.ndarray
-
-
 def fit_elastic_net(data: TrainingData, plan: DesignPlan, folds: Sequence[Fold]) -> FittedMember:
     """Fit the elastic net on the values and the missingness of the features."""
     return _fit_logistic("elastic net", data, plan, folds, L1_RATIOS, curves=False)
@@ -103,19 +102,23 @@ def fit_end_score(data: TrainingData, plan: DesignPlan, folds: Sequence[Fold]) -
     signs = _signs(plan, curves=False)
     frame = data.frame.to_numpy(float)
     predicted = np.zeros((len(PENALTIES), len(data.labels)))
-    for fold in _folds(columns, frame, folds):
-        X_train, X_test = fold.X_train[:, :-1], fold.X_test[:, :-1]
+    design = FoldDesign.of(plan, list(data.frame.columns), curves=False)
+    for _, train, test in folds:
+        X_train, X_test = design.prepared(frame[train], frame[test])
         for position, penalty in enumerate(PENALTIES):
-            intercept, coefficients = ridge_with_signs(X_train, data.end_scores[fold.train], penalty, signs)
-            predicted[position, fold.test] += intercept + X_test @ coefficients
+            intercept, coefficients = ridge_with_signs(
+                X_train, data.end_scores[train], penalty, signs, data.weights[train]
+            )
+            predicted[position, test] += intercept + X_test @ coefficients
     predicted /= _times_tested(folds, len(data.labels))
-    errors = ((predicted - data.end_scores) ** 2).mean(axis=1)
+    errors = np.average((predicted - data.end_scores) ** 2, axis=1, weights=data.weights)
     best = int(np.argmin(errors))
     residual_sd = float(np.sqrt(errors[best]))
     out_of_fold = (data.frame[THRESHOLD].to_numpy() - predicted[best]) / (residual_sd / LOGISTIC_SD)
-    shift = shift_to_rate(out_of_fold, data.labels)
+    shift = shift_to_rate(out_of_fold, data.labels, data.weights)
     model = EndScoreRegression(float(PENALTIES[best]), residual_sd, shift, signs)
-    pipeline = Pipeline([("columns", columns), ("model", model)]).fit(frame, data.end_scores)
+    pipeline = Pipeline([("columns", columns), ("model", model)])
+    pipeline.fit(frame, data.end_scores, model__sample_weight=data.weights)
     settings = {"penalty": float(PENALTIES[best]), "residual_sd": residual_sd, "shift": shift}
     return FittedMember("end score", pipeline, out_of_fold + shift, settings)
 
@@ -125,16 +128,17 @@ def fit_trees(data: TrainingData, plan: DesignPlan, folds: Sequence[Fold], seed:
     frame = data.frame[[feature.name for feature in plan.values]].to_numpy(float)
     margins = np.zeros((len(TREE_COUNTS), len(data.labels)))
     for _, train, test in folds:
-        pipeline = tree_pipeline(plan.values, MOST_TREES, float(data.labels[train].mean()), seed)
-        pipeline.fit(frame[train], data.labels[train])
+        pipeline = tree_pipeline(plan.values, MOST_TREES, _rate(data, train), seed)
+        pipeline.fit(frame[train], data.labels[train], trees__sample_weight=data.weights[train])
         grid = pipeline.named_steps["grid"].transform(frame[test])
         booster = pipeline.named_steps["trees"]
         for position, count in enumerate(TREE_COUNTS):
             margins[position, test] += booster.predict(grid, output_margin=True, iteration_range=(0, count))
     margins /= _times_tested(folds, len(data.labels))
-    best = int(np.argmin(_log_losses(margins, data.labels)))
+    best = int(np.argmin(_log_losses(margins, data)))
     count = TREE_COUNTS[best]
-    pipeline = tree_pipeline(plan.values, count, float(data.labels.mean()), seed).fit(frame, data.labels)
+    pipeline = tree_pipeline(plan.values, count, _rate(data, np.arange(len(frame))), seed)
+    pipeline.fit(frame, data.labels, trees__sample_weight=data.weights)
     return FittedMember("monotone trees", pipeline, margins[best], {"trees": float(count)})
 
 
@@ -167,23 +171,25 @@ def _fit_logistic(
     frame = data.frame.to_numpy(float)
     settings = [(ratio, penalty) for ratio in l1_ratios for penalty in PENALTIES]
     scores = np.zeros((len(settings), len(data.labels)))
-    for fold in _folds(columns, frame, folds):
-        labels = data.labels[fold.train]
-        path = np.vstack([elastic_net_path(fold.X_train, labels, PENALTIES, ratio, signs) for ratio in l1_ratios])
-        scores[:, fold.test] += path[:, :1] + path[:, 1:] @ fold.X_test.T
+    design = FoldDesign.of(plan, list(data.frame.columns), curves=curves)
+    for _, train, test in folds:
+        X_train, X_test = design.prepared(frame[train], frame[test])
+        path = np.vstack(
+            [
+                elastic_net_path(
+                    X_train, data.labels[train], PENALTIES, ratio, signs, TO_CHOOSE_BY, data.weights[train]
+                )
+                for ratio in l1_ratios
+            ]
+        )
+        scores[:, test] += path[:, :1] + path[:, 1:] @ X_test.T
     scores /= _times_tested(folds, len(data.labels))
-    best = int(np.argmin(_log_losses(scores, data.labels)))
+    best = int(np.argmin(_log_losses(scores, data)))
     l1_ratio, penalty = settings[best]
     model = SignedElasticNet(float(penalty), float(l1_ratio), signs)
-    pipeline = Pipeline([("columns", columns), ("model", model)]).fit(frame, data.labels)
+    pipeline = Pipeline([("columns", columns), ("model", model)])
+    pipeline.fit(frame, data.labels, model__sample_weight=data.weights)
     return FittedMember(name, pipeline, scores[best], {"penalty": float(penalty), "l1_ratio": float(l1_ratio)})
-
-
-def _folds(columns: ColumnTransformer, frame: np.ndarray, folds: Sequence[Fold]) -> Iterator[_PreparedFold]:
-    """Yield train rows, test rows and their columns, prepared by what the train rows alone show."""
-    for _, train, test in folds:
-        fitted = clone(columns).fit(frame[train])
-        yield _PreparedFold(train, test, fitted.transform(frame[train]), fitted.transform(frame[test]))
 
 
 def _columns(plan: DesignPlan, data: TrainingData, *, curves: bool, threshold: bool = False) -> ColumnTransformer:
@@ -224,9 +230,14 @@ def _signs(plan: DesignPlan, *, curves: bool) -> tuple[int, ...]:
     return tuple(signs)
 
 
-def _log_losses(log_odds_rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _log_losses(log_odds_rows: np.ndarray, data: TrainingData) -> np.ndarray:
     """Return the mean log-loss of each row of log-odds (m, n)."""
-    return (np.logaddexp(0.0, log_odds_rows) - log_odds_rows * labels).mean(axis=1)
+    losses = np.logaddexp(0.0, log_odds_rows) - log_odds_rows * data.labels
+    return np.average(losses, axis=1, weights=data.weights)
+
+
+def _rate(data: TrainingData, rows: np.ndarray) -> float:
+    return float(np.average(data.labels[rows], weights=data.weights[rows]))
 
 
 def _times_tested(folds: Sequence[Fold], n: int) -> np.ndarray:

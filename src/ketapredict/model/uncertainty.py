@@ -108,7 +108,12 @@ class Uncertainty:
         return cls(np.array(plain["scales"], dtype=float), coefficients, factor)
 
 
-def fit_uncertainty(centred: np.ndarray, columns: tuple[DesignColumn, ...], labels: np.ndarray) -> Uncertainty:
+def fit_uncertainty(
+    centred: np.ndarray,
+    columns: tuple[DesignColumn, ...],
+    labels: np.ndarray,
+    weights: np.ndarray | None = None,
+) -> Uncertainty:
     """Find the posterior of the log-odds.
 
     Parameters
@@ -119,6 +124,8 @@ def fit_uncertainty(centred: np.ndarray, columns: tuple[DesignColumn, ...], labe
         p columns: their concepts say which part of the prior is theirs.
     labels : numpy.ndarray
         (n,) of 0 and 1.
+    weights : numpy.ndarray (n,) or None
+        How much each course counts.
 
     Returns
     -------
@@ -131,7 +138,7 @@ def fit_uncertainty(centred: np.ndarray, columns: tuple[DesignColumn, ...], labe
     variance = np.where(early, PRIOR_SD_EARLY**2 / max(early.sum(), 1), PRIOR_SD_OTHERS**2 / max((~early).sum(), 1))
     design = np.column_stack([np.ones(len(labels)), centred / scales])
     precision = np.r_[_INTERCEPT_PRECISION, 1.0 / variance]
-    coefficients, information = _posterior(design, labels, precision)
+    coefficients, information = logistic_mode(design, labels, precision, weights)
     factor = np.linalg.cholesky(np.linalg.inv(information))
     return Uncertainty(scales, _rounded(coefficients), factor.astype(np.float16).astype(float))
 
@@ -166,20 +173,36 @@ def out_of_sample_deviations(uncertainty: Uncertainty, centred: np.ndarray) -> n
     return np.asarray(deviation / np.sqrt(np.maximum(1.0 - weight * deviation**2, 1e-6)))
 
 
-def _posterior(design: np.ndarray, labels: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mode and the negative Hessian there, by Newton's method with halved steps."""
+def logistic_mode(
+    design: np.ndarray, labels: np.ndarray, precision: np.ndarray, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mode of a logistic regression with normal priors, and the negative Hessian there.
+
+    Newton's method with halved steps.
+
+    Parameters
+    ----------
+    design : numpy.ndarray (n, p)
+    labels : numpy.ndarray (n,)
+        0 or 1.
+    precision : numpy.ndarray (p,)
+        1 / variance of each prior.
+    weights : numpy.ndarray (n,) or None
+        How much each row counts.
+    """
+    w = np.ones(len(labels)) if weights is None else weights
 
     def loss(b: np.ndarray) -> float:
         eta = design @ b
-        return float(np.logaddexp(0.0, eta).sum() - labels @ eta + 0.5 * precision @ b**2)
+        return float(w @ (np.logaddexp(0.0, eta) - labels * eta) + 0.5 * precision @ b**2)
 
     found = np.zeros(design.shape[1])
     value = loss(found)
     information = np.diag(precision)
     for _ in range(_MOST_STEPS):
         p = expit(design @ found)
-        information = (design.T * (p * (1.0 - p))) @ design + np.diag(precision)
-        step = np.linalg.solve(information, design.T @ (labels - p) - precision * found)
+        information = (design.T * (w * p * (1.0 - p))) @ design + np.diag(precision)
+        step = np.linalg.solve(information, design.T @ (w * (labels - p)) - precision * found)
         if np.abs(step).max() < _CONVERGED:
             break
         size = 1.0

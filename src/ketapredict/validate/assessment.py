@@ -139,7 +139,7 @@ def _without_small_subgroups(table: pd.DataFrame) -> pd.DataFrame:
     for _, rows in shown[~hidden].groupby("variable"):
         levels = rows.drop_duplicates("level")
         left_out = table[hidden & (table["variable"] == levels["variable"].iloc[0])]
-        if left_out["level"].nunique() == 1:
+        if len(left_out.drop_duplicates("level")) == 1:
             next_smallest = levels["level"].iloc[int(np.argmin(levels["events"]))]
             shown.loc[rows.index[rows["level"] == next_smallest], "events"] = np.nan
     shown.loc[hidden, ["events", "estimate", "low", "high"]] = np.nan

@@ -8,13 +8,10 @@ import pandas as pd
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome, outcome_labels
 from ketapredict.features.design import Feature, design_frame, features_at
+from ketapredict.model.completion import FEWEST_MISSING, completion_weights
 from ketapredict.validate.intervals import bootstrap_interval
-from ketapredict.validate.logistic import expit, fit_logistic
 from ketapredict.validate.training_rows import reached
 
-TRUNCATION = (1.0, 99.0)  # percentiles
-RIDGE = 1.0  # on standardised columns: a standard normal prior of each log odds ratio
-FEWEST_MISSING = 5
 COLUMNS = ["characteristic", "concept", "completers", "others", "smd", "completers_known", "others_known"]
 
 
@@ -59,10 +56,7 @@ def missing_outcomes(cohort: Cohort, landmark: str, outcome: Outcome, *, with_ar
     """Compare courses with and without an outcome at a landmark, and weight the former for the latter.
 
     Standardised mean difference: (m1 - m0) / sqrt((s1^2 + s0^2) / 2), s^2 the sample variance, p (1 - p) for
-    yes/no. Weights: P(completed) / P(completed | features), the latter by logistic regression with a ridge on
-    the landmark's standardised features, missing values at the mean with an indicator beside them;
-    truncated at the 1st and 99th percentile. They remove the bias of dropout that depends on what the model
-    sees, not of dropout that depends on the outcome itself.
+    yes/no. Weights: `model.completion.completion_weights` of the landmark's features.
 
     Parameters
     ----------
@@ -79,44 +73,16 @@ def missing_outcomes(cohort: Cohort, landmark: str, outcome: Outcome, *, with_ar
 
     References
     ----------
-    Austin, Stat Med 2009;28:3083 (differences); Robins, Hernan and Brumback, Epidemiology 2000;11:550
-    (stabilised weights); Cole and Hernan, Am J Epidemiol 2008;168:656 (truncation).
+    Austin, Stat Med 2009;28:3083 (differences).
     """
     courses = cohort.subset(reached(cohort, landmark, outcome))
     completed = ~np.isnan(outcome_labels(courses, outcome))
     features = features_at(landmark, cohort.protocol, cohort.extras, with_arm=with_arm)
     frame = design_frame(courses, features, outcome)
     missing = int((~completed).sum())
-    weights, ends = np.ones(int(completed.sum())), (1.0, 1.0)
-    if missing >= FEWEST_MISSING and completed.any():
-        weights, ends = completion_weights(frame.to_numpy(float), completed)
+    weights, ends = completion_weights(frame.to_numpy(float), completed)
     effective = float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
     return MissingOutcomes(len(courses), missing, _table(frame, features, completed), weights, ends, effective)
-
-
-def completion_weights(features: np.ndarray, completed: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
-    """Return stabilised, truncated weights of the completers, and the ends that they were truncated at.
-
-    Parameters
-    ----------
-    features : numpy.ndarray (n, k)
-        NaN where missing.
-    completed : numpy.ndarray of bool (n,)
-    """
-    missing = np.isnan(features)
-    known = (~missing).any(axis=0)
-    means = np.nansum(features, axis=0) / np.maximum((~missing).sum(axis=0), 1)
-    filled = np.where(missing, means, features)[:, known]
-    columns = np.hstack([filled, missing.astype(float)])
-    spread = columns.std(axis=0)
-    varied = spread > 1e-12
-    standard = (columns[:, varied] - columns[:, varied].mean(axis=0)) / spread[varied]
-    design = np.column_stack([np.ones(len(standard)), standard])
-    ridge = np.r_[0.0, np.full(standard.shape[1], RIDGE)]
-    coefficients = fit_logistic(design, completed.astype(float), np.ones((1, len(design))), ridge=ridge)[0]
-    raw = completed.mean() / expit(design @ coefficients)[completed]
-    low, high = np.percentile(raw, TRUNCATION)
-    return np.clip(raw, low, high), (float(low), float(high))
 
 
 def weighted_measures(

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome
@@ -14,6 +15,7 @@ from ketapredict.model.members import TrainingData
 from ketapredict.validate.assessment import Assessment, assess
 from ketapredict.validate.by_site import SiteValidation, validate_by_site
 from ketapredict.validate.cross_validation import N_FOLDS, LandmarkValidation, cross_validate
+from ketapredict.validate.fits import fit_and_predict
 from ketapredict.validate.instability import Instability, instability
 from ketapredict.validate.learning_curve import SHARES, learning_curve
 from ketapredict.validate.optimism import optimism_table
@@ -54,7 +56,7 @@ FULL = Effort(repeats=10, refits=80, curve_repeats=1)
 QUICK = Effort(repeats=2, refits=16, curve_repeats=0)
 
 # One stream of random numbers for each part, so that more of one changes nothing in another.
-_CROSS_VALIDATION, _REFITS, _SITES, _CURVE = range(1, 5)
+_CROSS_VALIDATION, _REFITS, _SITES, _CURVE, _WEIGHTS = range(1, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,16 @@ def study_landmark(
                 tables["optimism"] = optimism_table(refits)
                 moved = instability(refits)
             statements.append(f"{landmark}: {moved.statement}")
+    if not (data.weights == 1).all():
+        with timed("effect of the weights"):
+            plain = replace(data, weights=np.ones(len(data.weights)))
+            everyone = np.arange(len(data.labels))
+            ((without, _),) = fit_and_predict(plain, [(everyone, everyone)], stream(_WEIGHTS))
+        moved_by = np.abs(expit(reported) - expit(without))
+        statements.append(
+            f"{landmark}: fitted with weights for completion ({data.weights.min():.2f} to {data.weights.max():.2f}); "
+            f"without them a prediction would differ by {moved_by.mean():.3f} on average, at most {moved_by.max():.3f}."
+        )
     with timed("sites"):
         site_of = cohort.table["site"].to_numpy(object)[training_rows(cohort, landmark, outcome)]
         sites = validate_by_site(data, site_of, stream(_SITES), progress=progress)
