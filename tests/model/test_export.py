@@ -1,5 +1,7 @@
 """The scikit-learn pipelines that were fitted and the plain data that is saved give the same log-odds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,7 +43,7 @@ def test_the_committee_and_courses_with_missing_values(fitted):
     holes = rng.random(frame.shape) < 0.3
     holes[:, frame.columns.get_loc("outcome_threshold")] = False
     frame = frame.mask(holes)
-    holed = type(data)(frame, data.features, data.labels, data.end_scores, data.patients)
+    holed = replace(data, frame=frame)
     linear, trees = exported.contributions(frame)
     found = exported.base_logit + linear.sum(axis=1) + trees.sum(axis=1)
     np.testing.assert_allclose(found, committee.log_odds(holed), atol=1e-5)
