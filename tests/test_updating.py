@@ -72,7 +72,15 @@ def test_the_command_makes_a_registered_version_with_its_own_report(
     assert out.startswith("SIMULATED")
     assert "leave it" in out
     assert re.search(r"24h: .*\. Log-loss", out)
-    for name in ("updating.csv", "measures.csv", "differences.csv", "coefficients.csv", "model.md", "training.json"):
+    for name in (
+        "updating.csv",
+        "measures.csv",
+        "differences.csv",
+        "coefficients.csv",
+        "trees.csv",
+        "model.md",
+        "training.json",
+    ):
         assert (tmp_path / "new" / "report" / name).stat().st_size > 0
     facts = json.loads(Path("new/report/training.json").read_text())
     assert set(facts["updates"]) == {"24h", "72h"}

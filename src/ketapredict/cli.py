@@ -360,13 +360,11 @@ def update(
     as_json: JsonOption = False,
 ) -> None:
     """Update a model for a new site: intercept, slope, shrunken refit or as it is, by cross-validation."""
-    from ketapredict.cohort import count_lines
     from ketapredict.cohort.protocols import load_protocol
     from ketapredict.cohort.read import read_cohort
     from ketapredict.tracking.registry import find_model
     from ketapredict.updating import update as update_model
     from ketapredict.validate.evaluation import refuse_other_outcome
-    from ketapredict.validate.updating import updating_as_text, updating_table
 
     parent = find_model(model)
     if protocol is not None:
@@ -375,37 +373,10 @@ def update(
         found = read_cohort(cohort, mapping, parent.bundle.protocol, extras=parent.bundle.extras)
     _refuse_empty(found)
     result = update_model(parent, found, seed=seed, repeats=repeats, output=output, show_progress=sys.stderr.isatty())
-    table = updating_table(result.validations)
     if as_json:
-        _print_json(
-            {
-                "statement": result.model.bundle.statement,
-                "model": str(result.folder / "model"),
-                "model_sha256": result.model.sha256,
-                "updated_from": parent.sha256,
-                "model_uri": result.run.model_uri,
-                "run_id": result.run.run_id,
-                "left": result.left,
-                "statements": list(result.statements),
-                "updating": json.loads(table.to_json(orient="records")),
-            }
-        )
+        _print_json(result.to_plain())
     else:
-        first = result.validations[0].validation
-        _print(result.model.bundle.statement)
-        _print("\n".join(count_lines(found)))
-        _print(f"\nOut of fold ({first.n_repeats} x {first.n_folds}-fold), 95% intervals over patients:")
-        _print(updating_as_text(table))
-        _print("")
-        for statement in result.statements:
-            _print(statement)
-        for notice in found.notices:
-            _print(f"Note: {notice}.")
-        _print(f"\nmodel     {result.folder / 'model'}")
-        _print(f"report    {result.folder / 'report'}")
-        if found.counts.rejected:
-            _print(f"rejects   {result.folder / 'rejects.csv'} ({found.counts.rejected} courses)")
-        _print(f"registry  {result.run.model_uri} in {result.run.tracking_uri}")
+        _print(result.to_text())
     _leave(_rejected(found.counts.rejected))
 
 

@@ -4,15 +4,15 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome
+from ketapredict.cohort.summary import count_lines
 from ketapredict.errors import CohortError, FileError, TrainingError
 from ketapredict.model.bundle import MODEL_FILE, Bundle, TrainedOn
 from ketapredict.model.fit import training_data
@@ -29,15 +29,19 @@ from ketapredict.model.update_choice import (
 )
 from ketapredict.model.updating import LEAVE_IT, Site, site_of, updated_model
 from ketapredict.progress import progress_bar
-from ketapredict.report.model_facts import model_facts
+from ketapredict.report.updating import write_updating_report
 from ketapredict.response_model import ResponseModel, provenance_of
 from ketapredict.tracking.runs import LoggedRun, RunRecord, log_run
 from ketapredict.tracking.store import open_store
 from ketapredict.validate.cross_validation import MODEL, N_FOLDS
 from ketapredict.validate.evaluation import refuse_other_outcome
-from ketapredict.validate.pictures import draw_calibration
-from ketapredict.validate.tables import differences_table, measures_table
-from ketapredict.validate.updating import UpdateValidation, choice_words, cross_validate_update, updating_table
+from ketapredict.validate.updating import (
+    UpdateValidation,
+    choice_words,
+    cross_validate_update,
+    updating_as_text,
+    updating_table,
+)
 from ketapredict.whole_files import make_folder, write_whole
 
 REPEATS = 10
@@ -70,6 +74,8 @@ class UpdatingResult:
     folder : Path
         Holds `model/` (the bundle), `report/` (tables and pictures) and, if rows were rejected, `rejects.csv`.
     run : LoggedRun
+    cohort : Cohort
+        As it was read.
     """
 
     model: ResponseModel
@@ -78,6 +84,39 @@ class UpdatingResult:
     statements: tuple[str, ...]
     folder: Path
     run: LoggedRun
+    cohort: Cohort
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return JSON values for a script."""
+        return {
+            "statement": self.model.bundle.statement,
+            "model": str(self.folder / "model"),
+            "model_sha256": self.model.sha256,
+            "updated_from": self.model.bundle.provenance["updated_from"]["model_sha256"],
+            "model_uri": self.run.model_uri,
+            "run_id": self.run.run_id,
+            "left": self.left,
+            "statements": list(self.statements),
+            "updating": json.loads(updating_table(self.validations).to_json(orient="records")),
+        }
+
+    def to_text(self) -> str:
+        """Return what was found and where everything is, for a reader."""
+        first = self.validations[0].validation
+        lines = [
+            self.model.bundle.statement,
+            *count_lines(self.cohort),
+            f"\nOut of fold ({first.n_repeats} x {first.n_folds}-fold), 95% intervals over patients:",
+            updating_as_text(updating_table(self.validations)),
+            "",
+            *self.statements,
+            *(f"Note: {notice}." for notice in self.cohort.notices),
+            f"\nmodel     {self.folder / 'model'}",
+            f"report    {self.folder / 'report'}",
+        ]
+        if self.cohort.counts.rejected:
+            lines.append(f"rejects   {self.folder / 'rejects.csv'} ({self.cohort.counts.rejected} courses)")
+        return "\n".join([*lines, f"registry  {self.run.model_uri} in {self.run.tracking_uri}"])
 
 
 def update(
@@ -146,7 +185,7 @@ def update(
     # The report is made in a folder of its own, so that nothing but this run's files is logged.
     report = Path(tempfile.mkdtemp(prefix=".report.", dir=folder))
     try:
-        _write_report(report, new, validations, statements, cohort)
+        write_updating_report(report, new, validations, statements, cohort)
         tags = {"data_sha256": cohort.sha256, "updated_from": model.sha256}
         run = log_run(new, RunRecord(parameters, _metrics(validations), tags, report))
         new.save(folder / "model")
@@ -160,7 +199,7 @@ def update(
         write_whole({rejects: lambda target: cohort.rejects.to_csv(target, index=False)})
     else:
         rejects.unlink(missing_ok=True)
-    return UpdatingResult(new, tuple(validations), left, statements, folder, run)
+    return UpdatingResult(new, tuple(validations), left, statements, folder, run, cohort)
 
 
 def update_response_model(
@@ -303,66 +342,6 @@ def _refuse_to_replace(model: ResponseModel, folder: Path) -> None:
             f"Expected a folder for the updated model; {folder} holds the model that is to be updated. Choose another "
             "--output."
         )
-
-
-def _write_report(
-    report: Path,
-    model: ResponseModel,
-    validations: list[UpdateValidation],
-    statements: tuple[str, ...],
-    cohort: Cohort,
-) -> None:
-    bundle = model.bundle
-
-    def write(table: pd.DataFrame, name: str) -> None:
-        table.assign(trained_on=bundle.trained_on).to_csv(report / name, index=False)
-
-    write(updating_table(validations), "updating.csv")
-    write(measures_table(one.validation for one in validations), "measures.csv")
-    write(differences_table(one.validation for one in validations), "differences.csv")
-    write(
-        pd.DataFrame(
-            {"landmark": landmark.landmark, "column": column.name, "concept": column.concept}
-            | {"mean": column.mean, "coefficient": coefficient}
-            for landmark in bundle.landmarks
-            for column, coefficient in zip(landmark.columns, landmark.coefficients, strict=True)
-        ),
-        "coefficients.csv",
-    )
-    (report / "model.md").write_text(model_facts(model), "utf-8")
-    for one in validations:
-        draw_calibration(one.validation, bundle.statement, report / f"calibration-{one.validation.landmark}.svg")
-    facts = {
-        "statement": bundle.statement,
-        "name": bundle.name,
-        "model_sha256": model.sha256,
-        "bundle": f"../model/{MODEL_FILE}",
-        "provenance": bundle.provenance,
-        "updates": {one.validation.landmark: _chosen(one) for one in validations},
-        "counts": asdict(cohort.counts),
-        "statements": list(statements),
-    }
-    (report / "training.json").write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", "utf-8")
-
-
-def _chosen(found: UpdateValidation) -> dict[str, Any]:
-    update, validation = found.choice.update, found.validation
-    return {
-        "method": update.method,
-        "intercept": update.intercept,
-        "slope": update.slope,
-        "spread": update.spread,
-        "penalty": update.penalty,
-        "log_loss_above_best": {
-            method: {"difference": above, "standard_error": error}
-            for method, (above, error) in found.choice.above_best.items()
-        },
-        "cross_validation": {
-            "folds": validation.n_folds,
-            "repeats": validation.n_repeats,
-            "share_chosen": validation.members_used,
-        },
-    }
 
 
 def _metrics(validations: list[UpdateValidation]) -> dict[str, float]:

@@ -29,10 +29,13 @@ class UpdateValidation:
         `members_used` is the share of the fits in which each candidate was chosen.
     choice : Choice
         Made with all courses: what the updated model holds.
+    patients : numpy.ndarray
+        (n,) of the rows.
     """
 
     validation: LandmarkValidation
     choice: Choice
+    patients: np.ndarray
 
 
 def cross_validate_update(
@@ -110,7 +113,7 @@ def cross_validate_update(
         folds=tuple(folds),
         log_odds=tuple(log_odds),
     )
-    return UpdateValidation(validation, choice)
+    return UpdateValidation(validation, choice, site.patients)
 
 
 def updating_table(found: Iterable[UpdateValidation]) -> pd.DataFrame:
