@@ -153,7 +153,9 @@ def updated_uncertainty(parent: Uncertainty, centred: np.ndarray, labels: np.nda
     the new courses say of either; and in the same way whichever update was chosen, so that a choice that was nearly
     another does not look certain. Approximations: how far sites differ is given and not estimated; the trees have no
     part in it (the updated log-odds enter by `probability_interval`); courses of one patient count as independent.
-    Coverage on simulated truths: `benchmarks/updating.py`.
+    On two simulated truths (parent of 300 courses; site of 80 or 200 courses with the same, a shifted, a flatter or
+    other effects) it held the true probability in 0.89 to 1.00 of patients; the parent's own intervals held it in 0.69
+    to 0.98, the least where the log-odds were 0.8 higher (`benchmarks/updating.py`).
 
     Parameters
     ----------
