@@ -22,6 +22,7 @@ ORDER = (
     "report",
     "tracking",
     "training",
+    "updating",
     "score",
     "demo",
     "web",

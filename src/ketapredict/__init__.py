@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ketapredict.score.files import score_file
     from ketapredict.simulate import simulate_cohort
     from ketapredict.training import train
+    from ketapredict.updating import update
     from ketapredict.validate.evaluation import evaluate
     from ketapredict.validate.study import FULL, QUICK, Effort
 
@@ -27,6 +28,7 @@ __all__ = [
     "score_file",
     "simulate_cohort",
     "train",
+    "update",
 ]
 
 _HOME = {
@@ -40,6 +42,7 @@ _HOME = {
     "score_file": "score.files",
     "simulate_cohort": "simulate",
     "train": "training",
+    "update": "updating",
 }
 
 

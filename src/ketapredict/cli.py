@@ -357,6 +357,42 @@ def evaluate(
     _leave(_rejected(found.counts.rejected))
 
 
+@app.command(epilog="Example: ketapredict update my-model/model other-clinic.csv --output updated --seed 1")
+def update(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder, models:/name@alias, runs:/id.")],
+    cohort: CohortPath,
+    mapping: MappingOption = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="Protocol of the cohort; default: the model's.")
+    ] = None,
+    seed: SeedOption = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Folder for model and report; default: <model's name>-updated.")
+    ] = None,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Repeats of the 5-fold cross-validation.")] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Update a model for a new site: intercept, slope, shrunken refit or as it is, by cross-validation."""
+    from ketapredict.cohort.protocols import load_protocol
+    from ketapredict.cohort.read import read_cohort
+    from ketapredict.tracking.registry import find_model
+    from ketapredict.updating import update as update_model
+    from ketapredict.validate.evaluation import refuse_other_outcome
+
+    parent = find_model(model)
+    if protocol is not None:
+        refuse_other_outcome(parent, load_protocol(protocol))
+    with _working("reading"):
+        found = read_cohort(cohort, mapping, parent.bundle.protocol, extras=parent.bundle.extras)
+    _refuse_empty(found)
+    result = update_model(parent, found, seed=seed, repeats=repeats, output=output, show_progress=sys.stderr.isatty())
+    if as_json:
+        _print_json(result.to_plain())
+    else:
+        _print(result.to_text())
+    _leave(_rejected(found.counts.rejected))
+
+
 @app.command(epilog="Example: ketapredict score trial.parquet --output scored.parquet --model my-model/model")
 def score(
     cohort: CohortPath,

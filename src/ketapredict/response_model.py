@@ -108,7 +108,7 @@ class ResponseModel:
 
     def score(self, cohort: Cohort, landmark: str | None = None) -> Scored:
         """Predict and explain every course that can be predicted; the parameters are those of `predict`."""
-        self._refuse_other_cohort(cohort)
+        self.refuse_other_cohort(cohort)
         position, refused = self._landmark_positions(cohort, landmark)
         parts: list[pd.DataFrame] = []
         residual = 0.0
@@ -133,7 +133,7 @@ class ResponseModel:
         CohortError
             If the cohort has no such course, or it cannot be predicted.
         """
-        self._refuse_other_cohort(cohort)
+        self.refuse_other_cohort(cohort)
         keep = (cohort.table["course_id"] == course_id).to_numpy()
         if not keep.any():
             raise CohortError(
@@ -151,7 +151,8 @@ class ResponseModel:
         inside = None if in_scope is None else bool(in_scope[0])
         return explain_course(self.bundle, self.version, model, course, found, notes[0], inside)
 
-    def _refuse_other_cohort(self, cohort: Cohort) -> None:
+    def refuse_other_cohort(self, cohort: Cohort) -> None:
+        """Raise ModelError if a cohort was read under another protocol, or lacks the model's extra covariates."""
         ours, theirs = self.bundle.protocol, cohort.protocol
         if (ours.time_points, ours.outcome) != (theirs.time_points, theirs.outcome):
             raise ModelError(
@@ -277,13 +278,14 @@ def fit_response_model(
         extras=cohort.extras,
         with_arm=all_arms,
         trained_on="simulated" if cohort.simulated else "real",
-        provenance=_provenance(cohort, courses, seed) | {"weights": "completion" if weighted else "none"},
+        provenance=provenance_of(cohort, courses, seed) | {"weights": "completion" if weighted else "none"},
         landmarks=tuple(models),
     )
     return ResponseModel(bundle), refused
 
 
-def _provenance(cohort: Cohort, courses: Cohort, seed: int) -> dict[str, Any]:
+def provenance_of(cohort: Cohort, courses: Cohort, seed: int) -> dict[str, Any]:
+    """Return where a model comes from, as JSON values: seed, hashes and counts of its courses, notices, versions."""
     return {
         "seed": seed,
         "data_sha256": cohort.sha256,

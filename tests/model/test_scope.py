@@ -15,7 +15,11 @@ from ketapredict.model.scope import (
     MISSING_REASON,
     STABILIZER_REASON,
     STABILIZER_UNKNOWN,
+    InputRange,
+    Scope,
+    SeenLevels,
     fit_scope,
+    scope_of_either,
     texts_by_row,
 )
 from ketapredict.response_model import ResponseModel
@@ -183,3 +187,37 @@ def test_a_hundred_thousand_rows_of_flags_in_under_a_second():
     start = time.perf_counter()
     texts_by_row(flags, [f"text {number}" for number in range(60)], "; ")
     assert time.perf_counter() - start < 1.0
+
+
+def test_what_either_cohort_has_seen_is_within_the_experience_of_both():
+    first = Scope(
+        (InputRange("age", 20.0, 60.0), InputRange("bmi", 18.0, 40.0)),
+        (SeenLevels("diagnosis", ("", "BD-I")), SeenLevels("sex", ("female", "male"))),
+        ("score_4h", "score_24h"),
+        ("age", "bmi"),
+        1,
+        0.8,
+    )
+    second = Scope(
+        (InputRange("age", 30.0, 75.0), InputRange("dose", 0.4, 0.6)),
+        (SeenLevels("diagnosis", ("", "BD-II")), SeenLevels("failed_ect", ("no",))),
+        ("score_24h",),
+        ("age", "dose", "episode"),
+        0,
+        1.1,
+    )
+    for both in (scope_of_either(first, second), scope_of_either(second, first)):
+        ranges = {found.feature: (found.low, found.high) for found in both.ranges}
+        assert ranges == {"age": (20.0, 75.0), "bmi": (18.0, 40.0), "dose": (0.4, 0.6)}
+        levels = {seen.column: set(seen.levels) for seen in both.levels}
+        assert levels == {
+            "diagnosis": {"", "BD-I", "BD-II"},
+            "sex": {"female", "male"},
+            "failed_ect": {"no"},
+        }
+        assert both.never_missing == ("score_24h",)
+        assert set(both.inputs) == {"age", "bmi", "dose", "episode"}
+        # A course of the first cohort with one missing lacks dose and episode as well.
+        assert both.most_missing == 3
+        assert both.largest_deviation == 1.1
+    assert scope_of_either(first, first) == first

@@ -18,6 +18,7 @@ from ketapredict.model.uncertainty import (
     fit_uncertainty,
     out_of_sample_deviations,
     probability_interval,
+    updated_uncertainty,
 )
 from ketapredict.response_model import ResponseModel
 
@@ -187,3 +188,60 @@ def test_the_interval_is_told_and_drawn(short_model, short_cohort):
         ends = logit(np.clip([told.p_low, told.probability, told.p_high], 0.005, 0.995))
         if told.p_low > 0.01 and told.p_high < 0.99:
             assert (dot - left) / (right - left) == pytest.approx((ends[1] - ends[0]) / (ends[2] - ends[0]), abs=0.01)
+
+
+def site_courses(rng: np.random.Generator, truth: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    centred = rng.normal(size=(n, 5)) * [1.0, 1.0, 1.0, 30.0, 0.1]
+    log_odds = truth[0] + centred @ truth[1:]
+    return centred, (rng.random(n) < expit(log_odds)).astype(float)
+
+
+def test_after_an_update_mode_and_covariance_are_those_of_the_widened_prior_and_the_new_courses():
+    trained_on = drawn(150)
+    parent = fit_uncertainty(trained_on[0], COLUMNS, trained_on[1])
+    centred, labels = drawn(60, seed=1)
+    found = updated_uncertainty(parent, centred, labels)
+    slope = parent.coefficients * [0, 1, 1, 1, 1, 1]
+    prior = parent.factor @ parent.factor.T + 0.25 * np.outer(slope, slope) + np.diag([1.0] + [0.16 / 5] * 5)
+    precision = np.linalg.inv(prior)
+    design = np.c_[np.ones(60), centred / parent.scales]
+
+    def loss(b):
+        eta, away = design @ b, b - parent.coefficients
+        return np.logaddexp(0, eta).sum() - labels @ eta + 0.5 * away @ precision @ away
+
+    mode = minimize(loss, parent.coefficients, method="BFGS", options={"gtol": 1e-7}).x
+    np.testing.assert_allclose(found.coefficients, mode, atol=1e-4)
+    p = expit(design @ mode)
+    covariance = np.linalg.inv((design.T * (p * (1 - p))) @ design + precision)
+    np.testing.assert_allclose(found.factor @ found.factor.T, covariance, atol=1e-4)
+
+
+def test_what_few_courses_of_a_new_site_leave_open_shows():
+    centred, labels = drawn(300)
+    parent = fit_uncertainty(centred, COLUMNS, labels)
+    before = parent.log_odds(centred)[1].mean()
+    few, many = (updated_uncertainty(parent, *drawn(n, seed=2)).log_odds(centred)[1].mean() for n in (10, 2000))
+    assert few > 1.5 * before
+    assert many < before
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_intervals_hold_the_truth_at_a_new_site_with_another_rate(shift):
+    """Parent of 300 courses, site of 80: coverage of the true probability by the posterior, nominally 0.90."""
+    covered: dict[str, list[float]] = {"parent": [], "updated": []}
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        truth = np.r_[rng.normal(0, 0.5), rng.normal(0, 1, 5) * [1.2, 1.2, 0.4, 0.4 / 30, 4.0]]
+        centred, labels = site_courses(rng, truth, 300)
+        parent = fit_uncertainty(centred, COLUMNS, labels)
+        there = truth + np.r_[shift, np.zeros(5)]
+        updated = updated_uncertainty(parent, *site_courses(rng, there, 80))
+        new, _ = site_courses(rng, there, 500)
+        true = there[0] + new @ there[1:]
+        for name, posterior in {"parent": parent, "updated": updated}.items():
+            centre, deviation = posterior.log_odds(new)
+            covered[name].append(np.mean(np.abs(true - centre) <= NORMAL_QUANTILE * deviation))
+    assert np.mean(covered["updated"]) >= 0.85
+    if shift:
+        assert np.mean(covered["parent"]) < 0.5

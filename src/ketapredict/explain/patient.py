@@ -46,6 +46,9 @@ class PatientExplanation:
     training_rate : float
         Share of the landmark's training courses that had the outcome.
     training_courses : int
+    updating_rate : float or None
+        The same share among the courses of the last update; None for a model that was not updated.
+    updating_courses : int or None
     steps : list of (str, float, float, float)
         Concept, contribution to the log-odds, probability before and after it; largest first.
     by_column : dict of str to float
@@ -68,6 +71,8 @@ class PatientExplanation:
     base_logit: float
     training_rate: float
     training_courses: int
+    updating_rate: float | None
+    updating_courses: int | None
     steps: list[tuple[str, float, float, float]]
     by_column: dict[str, float]
     sentences: list[str]
@@ -81,9 +86,17 @@ class PatientExplanation:
         return (
             f"Estimated probability of {self.outcome}: {percent(self.probability)}"
             f"{', ' + interval if interval else ''} (made at: "
-            f"{moment_words(self.landmark)}; {percent(self.training_rate)} of the {self.training_courses} training "
-            "courses had it)."
+            f"{moment_words(self.landmark)}; {self._rates})."
         )
+
+    @property
+    def _rates(self) -> str:
+        """What share had the outcome, that of the own site first: it is what the estimate is to be held against."""
+        training = f"{percent(self.training_rate)} of the {self.training_courses} training courses"
+        if self.updating_rate is None:
+            return f"{training} had it"
+        own = f"{percent(self.updating_rate)} of the {self.updating_courses} courses it was updated with"
+        return f"{own} had it, and {training}"
 
     def to_svg(self) -> str:
         """Return the waterfall picture."""
@@ -179,6 +192,8 @@ def explain_course(
         base_logit=found.base_logit,
         training_rate=model.event_rate,
         training_courses=model.courses,
+        updating_rate=model.latest_rate if model.updated else None,
+        updating_courses=model.updated.courses if model.updated else None,
         steps=steps,
         by_column={
             name: float(value)

@@ -20,7 +20,7 @@ from ketapredict.cohort.protocols import Protocol, protocol_from_plain, protocol
 from ketapredict.errors import FileError, ModelError
 from ketapredict.features.design import Feature
 from ketapredict.features.preparation import DesignColumn
-from ketapredict.model.landmark_model import LandmarkModel, MemberFacts
+from ketapredict.model.landmark_model import LandmarkModel, MemberFacts, UpdatingFacts
 from ketapredict.model.scope import InputRange, Scope, SeenLevels
 from ketapredict.model.uncertainty import Uncertainty
 
@@ -207,7 +207,7 @@ def _landmark_to_plain(model: LandmarkModel) -> dict[str, Any]:
         "scope": asdict(model.scope) if model.scope else None,
         "features": [asdict(feature) for feature in model.features],
         "members": [asdict(member) | {"coefficients": member.coefficients.tolist()} for member in model.members],
-    }
+    } | ({"updated": asdict(model.updated)} if model.updated else {})
 
 
 def _from_plain(content: dict[str, Any], folder: Path) -> Bundle:
@@ -253,6 +253,7 @@ def _landmark_from_plain(plain: dict[str, Any], folder: Path) -> LandmarkModel:
         patients=int(plain["patients"]),
         uncertainty=Uncertainty.from_plain(plain["uncertainty"]) if plain.get("uncertainty") else None,
         scope=_scope(plain["scope"]) if plain.get("scope") else None,
+        updated=_record(UpdatingFacts, plain["updated"]) if plain.get("updated") else None,
     )
 
 

@@ -28,6 +28,16 @@ class MemberFacts:
     coefficients: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class UpdatingFacts:
+    """The last update for a new site: what was done, and the size of the courses that it was done with."""
+
+    method: str
+    courses: int
+    events: int
+    patients: int
+
+
 @dataclass(frozen=True)
 class LandmarkModel:
     """The committee of one landmark.
@@ -52,11 +62,13 @@ class LandmarkModel:
     booster : bytes
         XGBoost UBJSON; empty without trees.
     courses, events, patients : int
-        Size of the training data.
+        Size of the training data; not of what the model was updated with.
     uncertainty : Uncertainty or None
         Without it there are no intervals.
     scope : Scope or None
         What the training courses were like; without it nothing is said about it.
+    updated : UpdatingFacts or None
+        None for a model that was never held against a new site's courses.
     """
 
     landmark: str
@@ -73,11 +85,19 @@ class LandmarkModel:
     patients: int
     uncertainty: Uncertainty | None = None
     scope: Scope | None = None
+    updated: UpdatingFacts | None = None
 
     @property
     def event_rate(self) -> float:
         """Share of the training courses that had the outcome."""
         return self.events / self.courses
+
+    @property
+    def latest_rate(self) -> float:
+        """Share with the outcome among the courses of the last update, else of training: what to expect knowing
+        nothing of a patient.
+        """
+        return self.updated.events / self.updated.courses if self.updated else self.event_rate
 
     @property
     def means(self) -> np.ndarray:

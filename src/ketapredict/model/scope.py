@@ -134,6 +134,31 @@ def fit_scope(frame: pd.DataFrame, features: Sequence[Feature], deviations: np.n
     )
 
 
+def scope_of_either(first: Scope, second: Scope) -> Scope:
+    """Return the experience of a model that has met two cohorts: what either has seen.
+
+    Ranges and levels are joined; a score counts as never missing if both say so. Of the inputs that only one counts,
+    a course of the other lacked nearly all, so they are added to the other's number of missing inputs.
+    """
+    ranges = {found.feature: found for found in first.ranges}
+    for found in second.ranges:
+        known = ranges.get(found.feature, found)
+        ranges[found.feature] = InputRange(found.feature, min(known.low, found.low), max(known.high, found.high))
+    levels = {seen.column: seen.levels for seen in first.levels}
+    for seen in second.levels:
+        levels[seen.column] = tuple(dict.fromkeys((*levels.get(seen.column, ()), *seen.levels)))
+    inputs = tuple(dict.fromkeys((*first.inputs, *second.inputs)))
+    most_missing = max(scope.most_missing + len(inputs) - len(scope.inputs) for scope in (first, second))
+    return Scope(
+        ranges=tuple(ranges.values()),
+        levels=tuple(SeenLevels(column, seen) for column, seen in levels.items()),
+        never_missing=tuple(name for name in first.never_missing if name in second.never_missing),
+        inputs=inputs,
+        most_missing=most_missing,
+        largest_deviation=max(first.largest_deviation, second.largest_deviation),
+    )
+
+
 def judge_scope(
     scope: Scope,
     cohort: Cohort,

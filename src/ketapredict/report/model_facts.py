@@ -1,5 +1,7 @@
 """What a response model is, in full: sizes, members, and every coefficient, as Markdown."""
 
+from typing import Any
+
 from ketapredict.cohort.outcomes import Outcome
 from ketapredict.explain.words import concept_label, moment_words, percent
 from ketapredict.model.landmark_model import LandmarkModel
@@ -20,6 +22,7 @@ def model_facts(model: ResponseModel) -> str:
         Markdown; the first line says what the model was trained on.
     """
     bundle = model.bundle
+    courses = "updating" if "updated_from" in bundle.provenance else "training"
     outcome_at = moment_words(bundle.protocol.outcome)
     lines = [
         f"**{bundle.statement}**",
@@ -35,16 +38,43 @@ def model_facts(model: ResponseModel) -> str:
         "| | |",
         "|---|---|",
         f"| trained on | {bundle.trained_on}{', all arms' if bundle.with_arm else ', active arm only'} |",
-        f"| SHA-256 of the training data | `{bundle.provenance['data_sha256']}` |",
+        f"| SHA-256 of the {courses} data | `{bundle.provenance['data_sha256']}` |",
         f"| SHA-256 of the model | `{model.sha256}` |",
         f"| seed | {bundle.provenance['seed']} |",
         *[f"| {name} | {version} |" for name, version in bundle.provenance["versions"].items()],
+        *_parent_lines(bundle.provenance),
         "",
         *[f"- {notice}" for notice in bundle.provenance["notices"]],
     ]
     for landmark in bundle.landmarks:
         lines += _landmark_lines(landmark, bundle.outcome)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _parent_lines(provenance: dict[str, Any]) -> list[str]:
+    """Name the models that this one was updated from, the latest first."""
+    lines = []
+    while "updated_from" in provenance:
+        parent = provenance["updated_from"]
+        provenance = parent["provenance"]
+        lines += [
+            f"| updated from the model with SHA-256 | `{parent['model_sha256']}` |",
+            f"| ... which was trained on | {parent['trained_on']}, seed {provenance['seed']}, "
+            f"data `{provenance['data_sha256']}` |",
+        ]
+    return lines
+
+
+def _updating_lines(model: LandmarkModel, outcome: Outcome) -> list[str]:
+    facts = model.updated
+    if facts is None:
+        return []
+    return [
+        "",
+        f"Updated with {facts.courses} courses of {facts.patients} patients, {facts.events} with {outcome} "
+        f"({percent(model.latest_rate)}): {facts.method}. The means below are those of the training courses, the "
+        "weights are multiplied by the slope; the interval and what counts as within experience rest on both.",
+    ]
 
 
 def _landmark_lines(model: LandmarkModel, outcome: Outcome) -> list[str]:
@@ -54,6 +84,7 @@ def _landmark_lines(model: LandmarkModel, outcome: Outcome) -> list[str]:
         "",
         f"{model.courses} courses of {model.patients} patients, {model.events} with {outcome} "
         f"({percent(model.event_rate)}).",
+        *_updating_lines(model, outcome),
         "",
         "| member | weight | settings chosen by resampling |",
         "|---|---|---|",

@@ -80,7 +80,7 @@ def evaluate(model: ResponseModel, cohort: Cohort, *, seed: int = 0) -> Evaluati
         y, patients = labels[keep][chosen], met.patients[chosen]
         predictors = {
             "model": scored["probability"].to_numpy(float),
-            "training rate": np.full(len(y), landmark_model.event_rate),
+            "training rate": np.full(len(y), landmark_model.latest_rate),
         }
         for name, p in predictors.items():
             for measure, interval in _measures(y, p, patients, seed).items():

@@ -92,7 +92,7 @@ def _from_the_run(facts: CardFacts) -> dict[str, str]:
         "21": "; ".join(f"{m.landmark}: {m.events} of {m.courses}" for m in bundle.landmarks),
         "22": "every coefficient, knot and tree table, with a worked example",
         "23": f"95% intervals; {first.n_repeats} x {N_FOLDS}-fold",
-        "24": "updated from another model" if "updated" in bundle.provenance else "not updated",
+        "24": "updated from another model" if "updated_from" in bundle.provenance else "not updated",
         "27": "missing inputs are allowed and named; inputs outside the training range are flagged",
     }
 
