@@ -60,7 +60,19 @@ def cohort_file(short_cohort, tmp_path):
 def test_every_command_has_an_example_in_its_help(run):
     status, out, _ = run("--help")
     assert status == 0
-    for name in ("check", "simulate", "train", "evaluate", "update", "score", "explain", "report", "promote", "demo", "fetch"):
+    for name in (
+        "check",
+        "simulate",
+        "train",
+        "evaluate",
+        "update",
+        "score",
+        "explain",
+        "report",
+        "promote",
+        "demo",
+        "fetch",
+    ):
         assert name in out
         status, text, _ = run(name, "--help")
         assert status == 0

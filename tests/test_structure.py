@@ -21,6 +21,7 @@ ORDER = (
     "validate",
     "report",
     "tracking",
+    "release",
     "training",
     "updating",
     "score",

@@ -73,7 +73,10 @@ def test_the_command_makes_a_registered_version_with_its_own_report(
     assert "leave it" in out
     assert re.search(r"24h: .*\. Log-loss", out)
     for name in (
+        "model-card.html",
         "updating.csv",
+        "resamples.parquet",
+        "subgroups.csv",
         "measures.csv",
         "differences.csv",
         "coefficients.csv",

@@ -1,25 +1,21 @@
 """The whole of `train`: from a cohort to a validated, tracked, registered response model."""
 
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome
 from ketapredict.model.fit import training_data
 from ketapredict.progress import Stopwatch, progress_bar
+from ketapredict.release import Parameters, release
 from ketapredict.report.card.facts import CardFacts
-from ketapredict.report.folder import CARD, write_report
+from ketapredict.report.folder import CARD
 from ketapredict.response_model import ResponseModel, fit_response_model
-from ketapredict.tracking.runs import LoggedRun, RunRecord, log_run
+from ketapredict.tracking.runs import LoggedRun
 from ketapredict.tracking.store import open_store
-from ketapredict.validate.cross_validation import MODEL, LandmarkValidation
-from ketapredict.validate.replicates import RESAMPLES_FILE, draw_secret, replicates
+from ketapredict.validate.cross_validation import LandmarkValidation
 from ketapredict.validate.study import FULL, Effort, LandmarkStudy, number_of_fits, study_landmark
-from ketapredict.whole_files import make_folder, write_table, write_whole
+from ketapredict.whole_files import make_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +105,6 @@ def train(
     make_folder(folder)
     courses = cohort if all_arms else cohort.subset(cohort.active)
     studies: list[LandmarkStudy] = []
-    resamples: list[pd.DataFrame] = []
-    secret = draw_secret(cohort)
     total = len(model.landmarks) * number_of_fits(effort, courses.table["site"].nunique())
     with progress_bar("resampling", total, shown=show_progress) as progress:
         for position, landmark in enumerate(model.bundle.landmarks):
@@ -130,12 +124,8 @@ def train(
                     timed=watch.timed,
                 )
             )
-            with watch.timed("resamples for the gate"):
-                p = studies[-1].validation.predictions[MODEL]
-                drawn = replicates(data.labels, p, data.patients, landmark.landmark, secret, outcome)
-                resamples.append(drawn)
     facts = CardFacts(model, courses, tuple(studies), effort, refused)
-    parameters: dict[str, str | int | float] = {
+    parameters: Parameters = {
         "protocol": cohort.protocol.name,
         "outcome": outcome,
         "seed": seed,
@@ -144,46 +134,6 @@ def train(
         "repeats": effort.repeats,
         "refits": effort.refits,
         "landmarks": ", ".join(model.landmarks),
-        "accepted_courses": len(cohort),
-        "rejected_courses": cohort.counts.rejected,
     }
-    # The report is made in a folder of its own, so that nothing but this run's files is logged.
-    report = Path(tempfile.mkdtemp(prefix=".report.", dir=folder))
-    try:
-        with watch.timed("card and tables"):
-            write_report(report, facts)
-            write_table(pd.concat(resamples, ignore_index=True), report / RESAMPLES_FILE)
-        record = RunRecord(parameters, _metrics(studies), {"data_sha256": cohort.sha256}, report)
-        with watch.timed("MLflow"):
-            run = log_run(model, record)
-        model.save(folder / "model")
-        report.chmod(0o755)
-        shutil.rmtree(folder / "report", ignore_errors=True)
-        report.replace(folder / "report")
-    finally:
-        shutil.rmtree(report, ignore_errors=True)
-    rejects = folder / "rejects.csv"
-    if len(cohort.rejects):
-        write_whole({rejects: lambda target: cohort.rejects.to_csv(target, index=False)})
-    else:
-        rejects.unlink(missing_ok=True)
+    run = release(facts, cohort, folder, parameters, {}, watch.timed)
     return TrainingResult(model, tuple(studies), refused, folder, run, watch)
-
-
-def _metrics(studies: list[LandmarkStudy]) -> dict[str, float]:
-    metrics = {}
-    for study in studies:
-        validation, at = study.validation, study.landmark
-        for name, interval in validation.measures[MODEL].items():
-            metrics[f"{at}/{name}"] = interval.estimate
-            metrics[f"{at}/{name}_low"] = interval.low
-            metrics[f"{at}/{name}_high"] = interval.high
-        for comparator, differences in validation.differences.items():
-            key = comparator.replace(" ", "_").replace("%", "_percent")
-            metrics[f"{at}/log_loss_minus_{key}"] = differences["log_loss"].estimate
-        if study.instability is not None:
-            metrics[f"{at}/instability_mape"] = study.instability.mape
-        metrics[f"{at}/courses"] = float(validation.courses)
-        metrics[f"{at}/events"] = float(validation.events)
-        metrics[f"{at}/warnings"] = float(len(study.warnings))
-    return metrics

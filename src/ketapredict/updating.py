@@ -1,8 +1,6 @@
 """The whole of `update`: from a model and the courses of a new site to a validated, tracked, registered model."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,21 +26,26 @@ from ketapredict.model.update_choice import (
     patients_of_either_class,
 )
 from ketapredict.model.updating import LEAVE_IT, Site, site_of, updated_model
-from ketapredict.progress import progress_bar
-from ketapredict.report.updating import write_updating_report
+from ketapredict.progress import Stopwatch, progress_bar
+from ketapredict.release import Parameters, release
+from ketapredict.report.card.facts import CardFacts
+from ketapredict.report.folder import CARD
 from ketapredict.response_model import ResponseModel, provenance_of
-from ketapredict.tracking.runs import LoggedRun, RunRecord, log_run
+from ketapredict.tracking.runs import LoggedRun
 from ketapredict.tracking.store import open_store
-from ketapredict.validate.cross_validation import MODEL, N_FOLDS
+from ketapredict.validate.cross_validation import N_FOLDS
 from ketapredict.validate.evaluation import refuse_other_outcome
+from ketapredict.validate.study import Effort
 from ketapredict.validate.updating import (
     UpdateValidation,
     choice_words,
     cross_validate_update,
+    update_facts,
+    update_study,
     updating_as_text,
     updating_table,
 )
-from ketapredict.whole_files import make_folder, write_whole
+from ketapredict.whole_files import make_folder
 
 REPEATS = 10
 # From the least to be trusted: an updated model is what the worse of its two sources is.
@@ -112,7 +115,7 @@ class UpdatingResult:
             *self.statements,
             *(f"Note: {notice}." for notice in self.cohort.notices),
             f"\nmodel     {self.folder / 'model'}",
-            f"report    {self.folder / 'report'}",
+            f"card      {self.folder / 'report' / CARD}.html (open it in a browser; tables and pictures beside it)",
         ]
         if self.cohort.counts.rejected:
             lines.append(f"rejects   {self.folder / 'rejects.csv'} ({self.cohort.counts.rejected} courses)")
@@ -164,13 +167,19 @@ def update(
     _refuse_to_replace(model, folder)
     new, found, left = update_response_model(model, cohort, seed=seed)
     make_folder(folder)
-    validations = []
+    courses = _usable_courses(model, cohort)
+    validations, studies, watch = [], [], Stopwatch()
     with progress_bar("cross-validation", len(found) * N_FOLDS * repeats, shown=show_progress) as progress:
         for one in found:
             rng = np.random.default_rng([seed, model.landmarks.index(one.landmark), 1])
             validations.append(cross_validate_update(one.site, one.landmark, one.choice, repeats, rng, progress))
+            outcome, with_arm = new.bundle.outcome, new.bundle.with_arm
+            data = training_data(courses, one.landmark, outcome, with_arm=with_arm)
+            studies.append(update_study(courses, data, validations[-1], outcome, rng, with_arm))
     statements = (*(choice_words(one) for one in validations), *left.values(), new.bundle.provenance["notices"][0])
-    parameters: dict[str, str | int | float] = {
+    updates = {one.validation.landmark: update_facts(one) for one in validations}
+    facts = CardFacts(new, courses, tuple(studies), Effort(repeats, 0, 0), left, updates)
+    parameters: Parameters = {
         "updated_from": model.sha256,
         "parent_version": model.version,
         "protocol": new.bundle.protocol.name,
@@ -178,27 +187,9 @@ def update(
         "seed": seed,
         "repeats": repeats,
         "landmarks": ", ".join(new.landmarks),
-        "accepted_courses": len(cohort),
-        "rejected_courses": cohort.counts.rejected,
     }
     parameters |= {f"update_{one.landmark}": one.choice.update.method for one in found}
-    # The report is made in a folder of its own, so that nothing but this run's files is logged.
-    report = Path(tempfile.mkdtemp(prefix=".report.", dir=folder))
-    try:
-        write_updating_report(report, new, validations, statements, cohort)
-        tags = {"data_sha256": cohort.sha256, "updated_from": model.sha256}
-        run = log_run(new, RunRecord(parameters, _metrics(validations), tags, report))
-        new.save(folder / "model")
-        report.chmod(0o755)
-        shutil.rmtree(folder / "report", ignore_errors=True)
-        report.replace(folder / "report")
-    finally:
-        shutil.rmtree(report, ignore_errors=True)
-    rejects = folder / "rejects.csv"
-    if len(cohort.rejects):
-        write_whole({rejects: lambda target: cohort.rejects.to_csv(target, index=False)})
-    else:
-        rejects.unlink(missing_ok=True)
+    run = release(facts, cohort, folder, parameters, {"updated_from": model.sha256}, watch.timed)
     return UpdatingResult(new, tuple(validations), left, statements, folder, run, cohort)
 
 
@@ -342,17 +333,3 @@ def _refuse_to_replace(model: ResponseModel, folder: Path) -> None:
             f"Expected a folder for the updated model; {folder} holds the model that is to be updated. Choose another "
             "--output."
         )
-
-
-def _metrics(validations: list[UpdateValidation]) -> dict[str, float]:
-    metrics = {}
-    for one in validations:
-        landmark = one.validation.landmark
-        for name, interval in one.validation.measures[MODEL].items():
-            metrics[f"{landmark}/{name}"] = interval.estimate
-            metrics[f"{landmark}/{name}_low"] = interval.low
-            metrics[f"{landmark}/{name}_high"] = interval.high
-        metrics[f"{landmark}/log_loss_minus_leave_it"] = one.validation.differences[LEAVE_IT]["log_loss"].estimate
-        metrics[f"{landmark}/courses"] = float(one.validation.courses)
-        metrics[f"{landmark}/events"] = float(one.validation.events)
-    return metrics

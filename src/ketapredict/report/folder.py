@@ -13,8 +13,10 @@ from ketapredict.report.card.facts import CardFacts
 from ketapredict.report.contributions import concept_importance
 from ketapredict.report.model_facts import model_facts
 from ketapredict.report.specification import coefficient_table, tree_table
+from ketapredict.validate.replicates import RESAMPLES_FILE
 from ketapredict.validate.study import LandmarkStudy
 from ketapredict.validate.tables import differences_table, measures_table
+from ketapredict.whole_files import write_table
 
 CARD = "model-card"
 
@@ -49,6 +51,7 @@ def write_report(folder: Path, facts: CardFacts) -> None:
     (folder / f"{CARD}.md").write_text(card.markdown, "utf-8")
     for name, svg in card.figures.items():
         (folder / f"{name}.svg").write_text(svg, "utf-8")
+    write_table(pd.concat([study.resamples for study in studies], ignore_index=True), folder / RESAMPLES_FILE)
     (folder / "training.json").write_text(json.dumps(_facts(facts), indent=1) + "\n", "utf-8")
 
 
@@ -78,4 +81,4 @@ def _facts(facts: CardFacts) -> dict[str, object]:
         "warnings": [warning for study in facts.studies for warning in study.warnings],
         "statements": [statement for study in facts.studies for statement in study.statements],
         "refused": facts.refused,
-    }
+    } | ({"updates": facts.updates} if facts.updates else {})

@@ -14,12 +14,13 @@ from ketapredict.errors import TrainingError
 from ketapredict.model.members import TrainingData
 from ketapredict.validate.assessment import Assessment, assess
 from ketapredict.validate.by_site import SiteValidation, validate_by_site
-from ketapredict.validate.cross_validation import N_FOLDS, LandmarkValidation, cross_validate
+from ketapredict.validate.cross_validation import MODEL, N_FOLDS, LandmarkValidation, cross_validate
 from ketapredict.validate.fits import fit_and_predict
 from ketapredict.validate.instability import Instability, instability
 from ketapredict.validate.learning_curve import SHARES, learning_curve
 from ketapredict.validate.optimism import optimism_table
 from ketapredict.validate.refits import bootstrap_refits
+from ketapredict.validate.replicates import draw_secret, replicates
 from ketapredict.validate.training_rows import training_rows
 
 
@@ -77,6 +78,8 @@ class LandmarkStudy:
         column `landmark`.
     statements, warnings : tuple of str
         What is to be known, and what is to be known first.
+    resamples : pandas.DataFrame
+        Bootstrap replicates that the gate compares versions by (`replicates`).
     """
 
     landmark: str
@@ -87,6 +90,7 @@ class LandmarkStudy:
     tables: dict[str, pd.DataFrame]
     statements: tuple[str, ...]
     warnings: tuple[str, ...]
+    resamples: pd.DataFrame
 
 
 def number_of_fits(effort: Effort, n_sites: int) -> int:
@@ -188,4 +192,11 @@ def study_landmark(
         assessment.tables | tables,
         (*assessment.statements, *statements),
         assessment.warnings,
+        resamples_of(cohort, data, validation, outcome),
     )
+
+
+def resamples_of(cohort: Cohort, data: TrainingData, validation: LandmarkValidation, outcome: Outcome) -> pd.DataFrame:
+    """Return the replicates of the out-of-fold predictions, the same draws for every model of the same courses."""
+    p = validation.predictions[MODEL]
+    return replicates(data.labels, p, data.patients, validation.landmark, draw_secret(cohort), outcome)

@@ -2,18 +2,24 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.outcomes import Outcome
 from ketapredict.model.folds import repeated_folds
+from ketapredict.model.members import TrainingData
 from ketapredict.model.update_choice import Choice, choose_update
 from ketapredict.model.updating import LEAVE_IT, Method, Site
+from ketapredict.validate.assessment import assess
 from ketapredict.validate.comparators import prevalence_predictions
 from ketapredict.validate.cross_validation import MODEL, N_FOLDS, PREVALENCE, LandmarkValidation
 from ketapredict.validate.intervals import bootstrap_difference, bootstrap_interval
 from ketapredict.validate.resampling import average_over_repeats
+from ketapredict.validate.study import LandmarkStudy, resamples_of
 
 PROCEDURE = "the choice, cross-validated"
 
@@ -208,4 +214,51 @@ def choice_words(found: UpdateValidation) -> str:
     return (
         f"{validation.landmark}: {said}; {why}{few}. Log-loss {left:.3f} left as it is, {whole:.3f} updated this way "
         "(cross-validated, the choice included)."
+    )
+
+
+def update_facts(found: UpdateValidation) -> dict[str, Any]:
+    """Return what was chosen for a landmark, with its numbers, as JSON values."""
+    update, validation = found.choice.update, found.validation
+    return {
+        "method": update.method,
+        "intercept": update.intercept,
+        "slope": update.slope,
+        "spread": update.spread,
+        "penalty": update.penalty,
+        "log_loss_above_best": {
+            method: {"difference": above, "standard_error": error}
+            for method, (above, error) in found.choice.above_best.items()
+        },
+        "cross_validation": {
+            "folds": validation.n_folds,
+            "repeats": validation.n_repeats,
+            "share_chosen": validation.members_used,
+        },
+    }
+
+
+def update_study(
+    cohort: Cohort,
+    data: TrainingData,
+    found: UpdateValidation,
+    outcome: Outcome,
+    rng: np.random.Generator,
+    with_arm: bool,
+) -> LandmarkStudy:
+    """Return what the model card shows of an updated landmark: the same tables as after training, without refits."""
+    validation = found.validation
+    assessment = assess(cohort, data, validation, outcome, rng, with_arm=with_arm)
+    # Whether the courses are enough for a model of their own is not the question here.
+    missing = [text for text in assessment.statements if "have no outcome" in text]
+    return LandmarkStudy(
+        validation.landmark,
+        validation,
+        assessment,
+        None,
+        None,
+        assessment.tables | {"updating": updating_table([found])},
+        (choice_words(found), *missing),
+        assessment.warnings,
+        resamples_of(cohort, data, validation, outcome),
     )

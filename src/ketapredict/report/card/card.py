@@ -11,6 +11,7 @@ from ketapredict.report.card.purpose import purpose, summary
 from ketapredict.report.card.reporting import audit, tripod
 from ketapredict.report.card.specified import specification
 from ketapredict.report.card.stability import stability
+from ketapredict.report.card.updates import updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ def model_card(facts: CardFacts) -> Card:
         specification, audit,
     )  # fmt: skip
     sections = [part(facts) for part in parts]
+    if facts.updates:
+        sections.insert(2, updates(facts))
     sections.append(tripod(facts, sections))
     title = f"Model card: {facts.model.bundle.name}, version {facts.model.version}"
     figures = {block.name: block.svg for section in sections for block in section.blocks if isinstance(block, Figure)}

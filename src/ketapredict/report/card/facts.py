@@ -1,7 +1,8 @@
 """What a model card is made from, and how its numbers are written."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,9 @@ class CardFacts:
         One per landmark of the model, in its order.
     effort : Effort
     refused : dict of str to str
-        The reason for each landmark that could not be fitted.
+        The reason for each landmark that could not be fitted or updated.
+    updates : dict of str to dict
+        For an updated model, by landmark: the method with its numbers, plain JSON values.
     """
 
     model: ResponseModel
@@ -36,6 +39,7 @@ class CardFacts:
     studies: tuple[LandmarkStudy, ...]
     effort: Effort
     refused: dict[str, str]
+    updates: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def statement(self) -> str:

@@ -37,7 +37,11 @@ def summary(facts: CardFacts) -> Section:
             "under 0 (better than giving everybody the overall rate), calibration in the large 0, slope 1. Intervals "
             "hold the predictions and resample patients."
         ),
-        *([Points([f"Not fitted: {reason}" for reason in facts.refused.values()])] if facts.refused else []),
+        *(
+            [Points([f"Not {'updated' if facts.updates else 'fitted'}: {reason}" for reason in facts.refused.values()])]
+            if facts.refused
+            else []
+        ),
         Text(f"Version `{facts.model.version}` of `{bundle.name}`; SHA-256 of the model `{facts.model.sha256}`."),
     ]
     return Section("summary", "In short", blocks)

@@ -1,0 +1,5 @@
+"""`python -m ketapredict.cli`."""
+
+from ketapredict.cli.app import main
+
+main()
