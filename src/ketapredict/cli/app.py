@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 
 from ketapredict.cli import cohorts, models, uses
-from ketapredict.cli.common import CANNOT, DONE, INTERNAL_ERROR, tell
+from ketapredict.cli.conventions import CANNOT, DONE, INTERNAL_ERROR, tell
 from ketapredict.errors import KetapredictError
 
 app = typer.Typer(

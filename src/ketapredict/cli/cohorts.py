@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ketapredict.cli.common import (
+from ketapredict.cli.conventions import (
     CANNOT,
     DEFAULT_PROTOCOL,
     DONE,

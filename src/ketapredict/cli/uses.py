@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ketapredict.cli.common import (
+from ketapredict.cli.conventions import (
     DEFAULT_PROTOCOL,
     CohortPath,
     JsonOption,

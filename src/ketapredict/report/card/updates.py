@@ -9,9 +9,10 @@ def updates(facts: CardFacts) -> Section:
     parent = facts.model.bundle.provenance["updated_from"]
     blocks: list[Block] = [
         Text(
-            f"Updated from the model `{parent['model_sha256']}`, trained on {parent['trained_on']} courses (SHA-256 "
-            f"of its data `{parent['provenance']['data_sha256']}`). New log-odds = intercept + slope × the parent's + moved "
-            "coefficients. The figures of this page are of the new courses, the choice cross-validated with the rest."
+            f"Updated from the model `{parent['model_sha256']}`, trained on {parent['trained_on']} courses; SHA-256 of "
+            f"its data `{parent['provenance']['data_sha256']}`. New log-odds = intercept + slope × the parent's + "
+            "moved coefficients. The figures of this page are of the new courses, the choice cross-validated with "
+            "the rest."
         )
     ]
     rows = []
