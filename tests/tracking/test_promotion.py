@@ -36,15 +36,23 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("gate")
 
 
+@pytest.fixture(scope="module")
+def many():
+    """More courses than the model was trained on: the figures are made up, and must not hang on chance."""
+    table = simulate_cohort(500, 1, PROTOCOL)
+    numbers = table.select_dtypes("number").columns
+    return table.astype(dict.fromkeys(numbers, float))
+
+
 @pytest.fixture
-def versions(folder, monkeypatch, frame, model, request):
+def versions(folder, monkeypatch, many, model, request):
     """Log versions of a model whose out-of-fold predictions have a known separation, as `train` would."""
     monkeypatch.chdir(folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     name = "".join(sign for sign in request.node.name if sign.isalnum()) + "-response"
 
     def log(
-        *, separation=1.5, slope=1.0, seed=1, card=True, warnings=(), landmarks=LANDMARKS, table=frame, off=()
+        *, separation=1.5, slope=1.0, seed=1, card=True, warnings=(), landmarks=LANDMARKS, table=many, off=()
     ) -> str:
         cohort = cohort_from_frame(table, PROTOCOL)
         kept = tuple(one for one in model.bundle.landmarks if one.landmark in landmarks)
@@ -166,9 +174,9 @@ def test_a_landmark_lost_is_a_no(versions):
     ]
 
 
-def test_other_training_data_need_a_hold_out(versions, frame, folder):
+def test_other_training_data_need_a_hold_out(versions, many, folder):
     promote(versions(), versions.name, allow_simulated=True)
-    second = versions(table=frame.iloc[:-1], seed=1)
+    second = versions(table=many.iloc[:-1], seed=1)
     with pytest.raises(ModelError, match=r"trained on different data.*--on COHORT"):
         promote(second, versions.name, allow_simulated=True)
     path = folder / "hold-out.csv"
@@ -189,12 +197,12 @@ def test_other_training_data_need_a_hold_out(versions, frame, folder):
     assert len(written["hold_out"]["data_sha256"]) == 64
 
 
-def test_hold_outs_that_are_none_are_refused(versions, frame, folder):
+def test_hold_outs_that_are_none_are_refused(versions, many, folder):
     promote(versions(), versions.name, allow_simulated=True)
-    second = versions(table=frame.iloc[:-1])
+    second = versions(table=many.iloc[:-1])
     before = len(decisions())
     path = folder / "trained-on.csv"
-    for table in (frame, frame.iloc[:-1]):
+    for table in (many, many.iloc[:-1]):
         # Exact digits: a hash knows only the whole.
         table.to_csv(path, index=False)
         assert read_cohort(path, protocol=PROTOCOL).sha256 == cohort_from_frame(table, PROTOCOL).sha256
