@@ -24,6 +24,8 @@ SHORT_PROTOCOL = Protocol(
     "7d",
 )
 
+# The test runner keeps all cores busy; processes of one test's own would only wait for each other.
+os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -27,6 +27,7 @@ def validation(data):
 
 @pytest.mark.slow
 def test_the_result_does_not_depend_on_the_number_of_workers(data, monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
     together = cross_validate(data, "72h", 1, np.random.default_rng(0))
     monkeypatch.setattr("joblib.cpu_count", lambda: 1)
     alone = cross_validate(data, "72h", 1, np.random.default_rng(0))

@@ -55,6 +55,7 @@ def test_samples_without_enough_of_a_class_are_drawn_again_or_refused(made, quic
 @pytest.mark.slow
 def test_the_real_procedure_does_not_depend_on_the_number_of_workers(short_cohort, monkeypatch):
     data = training_data(short_cohort, "72h", "response")
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
     together = bootstrap_refits(data, np.random.default_rng(3), 2)
     monkeypatch.setattr("joblib.cpu_count", lambda: 1)
     alone = bootstrap_refits(data, np.random.default_rng(3), 2)
