@@ -164,7 +164,7 @@ def committee(data: TrainingData, new: pd.DataFrame, seed: int) -> np.ndarray:
     rows = len(new)
     unknown = np.zeros(rows)
     log_odds = fit_committee(data, np.random.default_rng(seed)).log_odds(
-        TrainingData(new, data.features, unknown, unknown, np.arange(rows))
+        TrainingData(new, data.features, unknown, unknown, np.arange(rows), np.ones(rows))
     )
     return special.expit(log_odds)
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,7 +61,7 @@ def test_a_site_that_differs_shows_as_heterogeneity(made, quick_fits):
     same = validate_by_site(data, where, np.random.default_rng(0)).pooled.set_index("measure")
     labels = data.labels.copy()
     labels[where == "D"] = np.random.default_rng(1).random(100) < 0.86
-    other = type(data)(data.frame, data.features, labels, data.end_scores, data.patients)
+    other = replace(data, labels=labels)
     differing = validate_by_site(other, where, np.random.default_rng(0)).pooled.set_index("measure")
     name = "calibration_intercept"
     assert differing.loc[name, "tau"] > same.loc[name, "tau"] + 0.5

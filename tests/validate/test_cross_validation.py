@@ -60,13 +60,8 @@ def test_the_folds_and_their_log_odds_are_kept(validation):
 
 @pytest.mark.slow
 def test_a_model_of_noise_is_no_better_than_the_prevalence(data):
-    shuffled = type(data)(
-        data.frame,
-        data.features,
-        np.random.default_rng(1).permutation(data.labels),
-        np.random.default_rng(1).permutation(data.end_scores),
-        data.patients,
-    )
+    rng = np.random.default_rng(1)
+    shuffled = replace(data, labels=rng.permutation(data.labels), end_scores=rng.permutation(data.end_scores))
     found = cross_validate(shuffled, "72h", 1, np.random.default_rng(0))
     assert found.measures[MODEL]["auc"].low < 0.5
     assert found.differences[PREVALENCE]["log_loss"].high > 0

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -44,10 +46,10 @@ def test_the_reported_model_is_fitted_once_more_or_handed_over(made, quick_fits)
 
 def test_samples_without_enough_of_a_class_are_drawn_again_or_refused(made, quick_fits):
     data = made(60)
-    few = type(data)(data.frame, data.features, (np.arange(60) < 9).astype(float), data.end_scores, data.patients)
+    few = replace(data, labels=(np.arange(60) < 9).astype(float))
     refits = bootstrap_refits(few, np.random.default_rng(0), 30)
     assert ((refits.counts[:, :9] > 0).sum(axis=1) >= 5).all()
-    none = type(data)(data.frame, data.features, (np.arange(60) < 4).astype(float), data.end_scores, data.patients)
+    none = replace(data, labels=(np.arange(60) < 4).astype(float))
     with pytest.raises(TrainingError, match="5 patients with the outcome"):
         bootstrap_refits(none, np.random.default_rng(0), 2)
 
