@@ -6,8 +6,8 @@ import pytest
 from ketapredict.model.fit import refuse_too_few, training_data
 from ketapredict.response_model import fit_response_model
 from ketapredict.validate import fits
+from ketapredict.validate.calibration_groups import calibration_groups
 from ketapredict.validate.cross_validation import MODEL, PREVALENCE, RULE, cross_validate
-from ketapredict.validate.pictures import calibration_groups
 from ketapredict.validate.tables import as_text, differences_table, measures_table
 
 from .conftest import quick_committee

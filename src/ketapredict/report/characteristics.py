@@ -5,8 +5,8 @@ import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome, outcome_labels
+from ketapredict.validate.assessment import FEWEST_SHOWN
 
-FEWEST_SHOWN = 5
 HIDDEN = f"under {FEWEST_SHOWN}"
 # Names of people and places, and what is the same for all, are no characteristics.
 _LEFT_OUT = ("course_id", "patient_id", "site")

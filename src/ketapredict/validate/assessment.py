@@ -22,6 +22,7 @@ from ketapredict.validate.thresholds import threshold_table
 from ketapredict.validate.training_rows import training_rows
 from ketapredict.validate.verdicts import calibration_verdicts, skill_verdicts
 
+# Of fewer courses no figure is told: a mean or a count would be nearly a patient's own value.
 FEWEST_SHOWN = 5
 # Riley's criteria ask for a c-statistic over 0.5; just above it the number asked for has no end.
 LEAST_DISCRIMINATION, MOST_DISCRIMINATION = 0.55, 1.0 - 1e-9

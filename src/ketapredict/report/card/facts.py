@@ -5,15 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.response_model import ResponseModel
 from ketapredict.validate.study import Effort, LandmarkStudy
-
-# Of fewer courses nothing is told: a mean or a count would be nearly a patient's own value.
-FEWEST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +61,3 @@ def interval(estimate: float, low: float, high: float, digits: int = 2) -> str:
     if not (np.isfinite(low) and np.isfinite(high)):
         return f"{estimate:.{digits}f} (no interval)"
     return f"{estimate:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def rows_of(table: pd.DataFrame) -> list[list[str]]:
-    """Return a table of texts and numbers as texts."""
-    return [
-        [cell if isinstance(cell, str) else number(float(cell), 3) for cell in row] for row in table.to_numpy(object)
-    ]

@@ -9,9 +9,10 @@ from ketapredict.cohort.protocols import PRE
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.features.design import Feature, design_frame
 from ketapredict.model.landmark_model import LandmarkModel
-from ketapredict.report.card.facts import FEWEST_SHOWN, CardFacts, number
+from ketapredict.report.card.facts import CardFacts, number
 from ketapredict.report.card.page import Block, Folded, Heading, Points, Section, Table, Text
 from ketapredict.report.specification import coefficient_table, tree_table, worked_example
+from ketapredict.validate.assessment import FEWEST_SHOWN
 
 _RULES = {
     "value": "the column itself",

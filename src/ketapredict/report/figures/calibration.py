@@ -16,7 +16,7 @@ from ketapredict.report.figures.marks import (
     say_not_estimable,
 )
 from ketapredict.report.figures.svg import figure_svg
-from ketapredict.validate.pictures import calibration_groups
+from ketapredict.validate.calibration_groups import calibration_groups
 
 BINS = np.linspace(0.0, 1.0, 21)
 
