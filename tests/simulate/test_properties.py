@@ -139,7 +139,14 @@ def test_covariates_have_gaps_correlate_and_have_known_directions():
     assert table["failed_trials"].corr(yes["failed_ect"].astype(float)) > 0.1
     assert table["systolic_mmhg"].corr(table["bmi_kg_m2"]) > 0.1
     assert table["systolic_mmhg"].corr(table["age_years"]) > 0.2
-    assert (table["systolic_mmhg"] > table["diastolic_mmhg"])[table["systolic_mmhg"].notna()].mean() > 0.9
+    pulse = (table["systolic_mmhg"] - table["diastolic_mmhg"]).dropna()
+    assert (pulse > 0).all()
+    assert pulse.value_counts(normalize=True).loc[lambda share: share.index <= 25].max() < 0.01  # no pile
+    assert 0.6 <= table["systolic_mmhg"].corr(table["diastolic_mmhg"]) <= 0.7
+    ill_for = table["age_years"] - table["onset_age_years"]
+    assert ill_for.min() >= 1
+    assert (ill_for == 1).mean() < 0.02
+    assert (ill_for >= table["failed_trials"] / 4)[ill_for.notna() & table["failed_trials"].notna()].all()
     illness_months = 12 * (table["age_years"] - table["onset_age_years"])
     assert not (table["episode_months"] > illness_months).any()
     assert table["episode_months"].min() >= 1

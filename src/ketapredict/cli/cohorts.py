@@ -124,6 +124,7 @@ def simulate(
 
     if check_fidelity:
         from ketapredict.simulate.fidelity import LEAST_COURSES, accepted, fidelity_table, summary
+        from ketapredict.simulate.further import further_text
 
         if output is not None and output.suffix != ".csv":
             raise FileError(f"Expected an output that ends in .csv for the table of --check; found {output.name}.")
@@ -144,6 +145,7 @@ def simulate(
         table = fidelity_table(courses or 100_000, seed)
         print_out(table.drop(columns="kind").to_string(index=False))
         print_out(summary(table))
+        print_out(further_text(courses or 100_000, seed))
         if output is not None:
             write_whole({output: lambda target: write_table(table, target)})
         leave(DONE if accepted(table) else DONE_WITH_REJECTS)

@@ -81,7 +81,9 @@ def fidelity_table(n_courses: int = 100_000, seed: int = 0) -> pd.DataFrame:
     aucs = bayes_optimal_aucs(n_courses, seed)
     for landmark, (low, high) in BAYES_AUC_BANDS.items():
         name = f"Bayes-optimal AUC of the defaults, {landmark}"
-        rows.append((name, "requirement", "AUC", "", (low + high) / 2, low, high, aucs[landmark], "issue 3"))
+        rows.append(
+            (name, "requirement", "AUC", "", (low + high) / 2, low, high, aucs["response", landmark], "issue 3")
+        )
     table = pd.DataFrame(rows, columns=[name for name in COLUMNS if not name.startswith("inside")])
     table.insert(COLUMNS.index("inside"), "inside", _inside(table))
     table.insert(COLUMNS.index("inside_sampling"), "inside_sampling", "")
