@@ -18,6 +18,7 @@ from ketapredict.simulate.evidence import (
 from ketapredict.simulate.fidelity import COLUMNS, MISSES, fidelity_table, misses, summary
 from ketapredict.simulate.fidelity_arms import between_clinic_spread
 from ketapredict.simulate.fidelity_targets import OUTSIDE, REQUIRED, TARGETS
+from ketapredict.simulate.further import further_text
 from ketapredict.simulate.imitations import SCENARIOS, Imitations
 
 SINGLE, SALINE, OPEN = "single, midazolam trial", "single, saline trial", "course, open research"
@@ -62,6 +63,22 @@ def test_the_report_names_what_it_compares():
     count = (table["inside_sampling"] == "yes").sum()
     assert f"by sampling error alone {count} of {arms.sum()}" in summary(table)
     assert {"pre", "24h"} == {row.rsplit(" ", 1)[1] for row in table.loc[table["kind"] == "requirement", "figure"]}
+
+
+def test_the_numbers_of_the_page_are_printed():
+    text = further_text(5_000, 1)
+    for words in (
+        "AUC, response: pre 0.6",
+        "AUC, remission: pre 0.6",
+        "early-to-end correlation: 0.6",
+        "against saline, d: 24h 1.",
+        "Odds ratio per failed trial, default: response",
+        "sensitivity",
+        "between simulated sites: default 0.",
+        "blood pressure at 40 min",
+    ):
+        assert words in text, words
+    assert "nan" not in text
 
 
 @pytest.mark.slow

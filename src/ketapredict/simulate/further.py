@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from ketapredict.simulate import statistics as stat
+from ketapredict.simulate.fidelity_arms import log_odds_spread
 from ketapredict.simulate.fidelity_targets import bayes_optimal_aucs
 from ketapredict.simulate.imitations import SCENARIOS, Imitations, imitate
 from ketapredict.simulate.scenario import CORRELATION_RANGE
@@ -12,6 +14,7 @@ from ketapredict.simulate.scenario import CORRELATION_RANGE
 _TRUTHS = 50_000  # for the correlations other than the default
 _MIDAZOLAM, _SALINE, _OPEN = "single, midazolam trial", "single, saline trial", "course, open research"
 _QIDS = "course, clinic, QIDS"
+_SITES = 200  # so that each is large
 
 
 def further_text(n_courses: int, seed: int) -> str:
@@ -49,6 +52,16 @@ def further_text(n_courses: int, seed: int) -> str:
         f"Response at 4 h for response at the end, {_OPEN}: sensitivity {sensitivity:.0f}%, "
         f"specificity {specificity:.0f}%"
     )
+    found = [f"{name} {_spread_between_sites(name, n_courses, seed):.2f}" for name in ("default", _QIDS)]
+    lines.append(f"SD of the log-odds of response between simulated sites: {'; '.join(found)}")
     systolic, diastolic = stat.pressure_rise(made[_QIDS])
     lines.append(f"Mean rise of blood pressure at 40 min, mmHg: systolic {systolic:.1f}, diastolic {diastolic:.1f}")
     return "\n".join(lines)
+
+
+def _spread_between_sites(name: str, n_courses: int, seed: int) -> float:
+    made = imitate(replace(SCENARIOS[name], n_sites=_SITES), n_courses, seed)
+    responded = pd.Series(stat.outcomes(made, "end", 0)[0])
+    places = responded.groupby(made.table["site"].to_numpy()).agg(["mean", "count"])
+    half = 0.5 / places["count"]
+    return log_odds_spread(places["mean"].clip(half, 1.0 - half).to_numpy(), places["count"].to_numpy(float))
