@@ -67,3 +67,16 @@ def test_what_is_unconfirmed_is_named_by_codes():
 
 def test_no_compared_target_rests_on_a_memory():
     assert not compared_targets()["figures"].str.contains("memory").any()
+
+
+def test_targets_cite_the_study_that_their_figures_are_of():
+    """Murrough 2013 is two studies: one infusion against midazolam, and six infusions in 24 patients."""
+    targets, arms = evidence_table("targets").set_index("target"), evidence_table("arms").set_index("arm_id")
+    single, repeated = arms.loc["murrough2013_ket", "doi_or_pmid"], arms.loc["murrough2013_rep", "doi_or_pmid"]
+    for name, row in targets[targets["figures"].str.contains("Murrough")].iterrows():
+        of_one = "24h" in str(name)
+        assert (single in row["source"]) == of_one, name
+        assert (repeated in row["source"]) == (not of_one), name
+    assert arms.loc["zheng2018_mixed", "doi_or_pmid"] in targets.loc["post6_remission_openlabel_research", "source"]
+    for cited in ("late-life", arms.loc["lipsitz2021_older", "doi_or_pmid"], "Shiroma", "Gutierrez"):
+        assert cited in targets.loc["dropout_course", "source"]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ketapredict.cohort.protocols import Protocol, TimePoint
 from ketapredict.simulate import Scenario, simulate_cohort
 from ketapredict.simulate.time_course import design_of, infusion_days
 
@@ -30,7 +31,53 @@ def test_the_design_is_read_from_the_protocol(protocols):
     assert infusion_days(Scenario()) == (0, 2, 4, 7, 9, 11)
     assert infusion_days(Scenario(protocol=protocols["nimh"])) == (0,)
     assert len(infusion_days(Scenario(protocol=protocols["twice"]))) == 8
-    assert infusion_days(Scenario(protocol=protocols["nimh"], design="course"))[0] == 0
+    assert infusion_days(Scenario(protocol=protocols["nimh"], design="course")) == (0, 2, 4, 7, 9)
+
+
+def rated_at(hours: dict[str, float], outcome: str, treatment: str = "ketamine") -> Protocol:
+    points = tuple(TimePoint(name, at, (at, at)) for name, at in hours.items())
+    return Protocol("made", points, ("pre",), outcome, treatment)
+
+
+@pytest.mark.parametrize("treatment", ["ketamine", "IV Ketamine", "esketamine"])
+def test_ketamine_rated_by_the_week_is_one_infusion_unless_a_course_is_asked_for(treatment):
+    weekly = rated_at({"w1": 168, "w2": 336, "w4": 672}, "w4", treatment)
+    assert design_of(Scenario(protocol=weekly)) == "single"
+    assert infusion_days(Scenario(protocol=weekly)) == (0,)
+    assert infusion_days(Scenario(protocol=weekly, design="course")) == (0, 2, 4, 7, 9, 11)
+    table = simulate_cohort(4_000, 1, weekly, n_sites=500)
+    assert response(table, "w4") < 0.25
+    assert table["infusions_planned"].eq(1).all()
+    assert ("dose_mg_per_kg" in table) == (treatment != "esketamine")
+    assert "infusions_planned" not in simulate_cohort(10, 1, weekly, design="gradual")
+
+
+def test_a_course_ends_at_its_last_numbered_infusion():
+    for after in ({"w4": 672}, {"d12": 288}, {"end": 672}):
+        hours = {"24h": 24, "inf2": 72, "inf3": 120} | after
+        assert infusion_days(Scenario(protocol=rated_at(hours, next(iter(after))))) == (0, 2, 4), after
+    twice_a_week = {"24h": 24, "inf2": 96, "inf4": 264, "w6": 1008}
+    days = infusion_days(Scenario(protocol=rated_at(twice_a_week, "w6")))
+    np.testing.assert_allclose(days, (0, 3, 6.5, 10))
+    # `end` 24 h after a later infusion of the standard days, as in the built-in course.
+    assert infusion_days(Scenario(protocol=rated_at({"inf2": 72, "end": 240}, "end"))) == (0, 2, 4, 7, 9)
+    assert design_of(Scenario(protocol=rated_at({"inf1": 24, "w1": 168}, "w1"))) == "single"
+
+
+def test_designs_that_contradict_the_protocol_are_refused(protocols):
+    many = {f"inf{k}": 24.0 * 3 * k for k in range(2, 32)}
+    for options, words in (
+        ({"protocol": rated_at(many, "inf31")}, "at most 30 infusions"),
+        ({"protocol": rated_at({"inf2": 24, "end": 72}, "end")}, "after day 0 and in order"),
+        ({"protocol": rated_at({"inf3": 72, "inf2": 96, "end": 120}, "end")}, "after day 0 and in order"),
+        ({"design": "single"}, "for a protocol with numbered infusions"),
+        ({"design": "gradual"}, "for a protocol with numbered infusions"),
+        ({"control": "anaesthesia", "control_share": 0.5}, "other than anaesthesia for a course"),
+        ({"protocol": protocols["nimh"], "design": "course", "control": "anaesthesia"}, "other than anaesthesia"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            Scenario(**options)
+    assert len(infusion_days(Scenario(protocol=rated_at({"inf30": 2400}, "inf30")))) == 30
 
 
 def test_a_course_accumulates_to_the_end():
@@ -92,7 +139,14 @@ def test_covariates_have_gaps_correlate_and_have_known_directions():
     assert table["failed_trials"].corr(yes["failed_ect"].astype(float)) > 0.1
     assert table["systolic_mmhg"].corr(table["bmi_kg_m2"]) > 0.1
     assert table["systolic_mmhg"].corr(table["age_years"]) > 0.2
-    assert (table["systolic_mmhg"] > table["diastolic_mmhg"])[table["systolic_mmhg"].notna()].mean() > 0.9
+    pulse = (table["systolic_mmhg"] - table["diastolic_mmhg"]).dropna()
+    assert (pulse > 0).all()
+    assert pulse.value_counts(normalize=True).loc[lambda share: share.index <= 25].max() < 0.01  # no pile
+    assert 0.6 <= table["systolic_mmhg"].corr(table["diastolic_mmhg"]) <= 0.7
+    ill_for = table["age_years"] - table["onset_age_years"]
+    assert ill_for.min() >= 1
+    assert (ill_for == 1).mean() < 0.02
+    assert (ill_for >= table["failed_trials"] / 4)[ill_for.notna() & table["failed_trials"].notna()].all()
     illness_months = 12 * (table["age_years"] - table["onset_age_years"])
     assert not (table["episode_months"] > illness_months).any()
     assert table["episode_months"].min() >= 1

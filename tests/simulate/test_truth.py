@@ -51,6 +51,22 @@ def test_the_truth_agrees_with_outcomes(protocols, protocol, options):
     assert_calibrated(truth, scenario)
 
 
+@pytest.mark.parametrize("told", ["systolic_mmhg", "episode_months", "onset_age_years"])
+def test_columns_without_an_effect_tell_of_cells_that_are_empty(told):
+    """Where the BMI, failed trials and failed ECT are empty, the outcomes agree by fifths of what goes with them."""
+    scenario = Scenario(n_sites=20_000, missing_share=0.5)
+    table, truth = simulate_with_truth(scenario, 60_000, 6)
+    empty = (table["bmi_kg_m2"].isna() | table["failed_trials"].isna() | table["failed_ect"].isna()) & table[
+        told
+    ].notna()
+    order = np.argsort(table[told][empty].to_numpy(), kind="stable")
+    for outcome in ("response", "remission"):
+        probability, happened = (truth[name][empty].to_numpy()[order] for name in (f"{outcome}_at_pre", outcome))
+        for rows in np.array_split(np.arange(len(order)), 5):
+            error = np.sqrt((probability[rows] * (1 - probability[rows])).sum()) / len(rows)
+            assert abs(happened[rows].mean() - probability[rows].mean()) < 4 * error, outcome
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_truth_agrees_with_200_000_outcomes(seed):

@@ -81,6 +81,7 @@ def check(
 
 @commands.command(epilog="Example: ketapredict simulate --courses 400 --seed 1 --output cohort.csv")
 def simulate(
+    context: typer.Context,
     courses: Annotated[
         int | None, typer.Option("--courses", min=1, help="Number of courses; with --check 100,000 of each study.")
     ] = None,
@@ -90,7 +91,7 @@ def simulate(
     scale: Annotated[str, typer.Option("--scale", help="Rating scale.")] = "MADRS",
     setting: Annotated[str, typer.Option("--setting", help="clinic or trial.")] = "clinic",
     design: Annotated[
-        str, typer.Option("--design", help="single, course or gradual; auto reads it from the protocol.")
+        str, typer.Option("--design", help="single, course or gradual (not ketamine); auto reads it from the protocol.")
     ] = "auto",
     control: Annotated[
         str, typer.Option("--control", help="none, midazolam, saline or anaesthesia: a blinded trial.")
@@ -118,24 +119,33 @@ def simulate(
     from ketapredict.cohort import load_protocol
     from ketapredict.errors import CohortError, FileError
     from ketapredict.simulate import Scenario, write_cohort, write_truth
+    from ketapredict.simulate.time_course import treatment_text
     from ketapredict.whole_files import FORMATS, make_folder, write_table, write_whole
 
     if check_fidelity:
-        from ketapredict.simulate.fidelity import accepted, fidelity_table, summary
+        from ketapredict.simulate.fidelity import LEAST_COURSES, accepted, fidelity_table, summary
+        from ketapredict.simulate.further import further_text
 
         if output is not None and output.suffix != ".csv":
             raise FileError(f"Expected an output that ends in .csv for the table of --check; found {output.name}.")
-        chosen = (setting, scale, design, control, diagnosis_mix, truth, protocol)
-        if chosen != ("clinic", "MADRS", "auto", "none", "0.70,0.10,0.14,0.06", False, DEFAULT_PROTOCOL):
+        own = ("check_fidelity", "courses", "output", "seed")
+        asked = {name for name in context.params if context.get_parameter_source(name).name != "DEFAULT"}  # type: ignore[union-attr]
+        if asked - set(own):
             raise CohortError(
                 "--check imitates each published study with that study's own settings: give it --courses, --seed and "
                 "--output only."
+            )
+        if courses is not None and courses < LEAST_COURSES:
+            raise CohortError(
+                f"Expected --courses of {LEAST_COURSES:,} or more with --check, or some published figures have no "
+                f"simulated course to be compared with; found {courses:,}."
             )
         if output is not None:
             make_folder(output.parent)
         table = fidelity_table(courses or 100_000, seed)
         print_out(table.drop(columns="kind").to_string(index=False))
         print_out(summary(table))
+        print_out(further_text(courses or 100_000, seed))
         if output is not None:
             write_whole({output: lambda target: write_table(table, target)})
         leave(DONE if accepted(table) else DONE_WITH_REJECTS)
@@ -168,6 +178,7 @@ def simulate(
         beside = output.with_name(f"{output.stem}.truth{output.suffix}")
         files[beside] = lambda target: write_truth(scenario, courses, seed, target)
     write_whole(files)
+    tell(treatment_text(scenario))
     tell(f"SIMULATED: {courses} courses of {scenario.protocol.name} in {output}. No patient is in it.")
 
 

@@ -210,10 +210,13 @@ def protocol_from_plain(content: dict[str, Any], source: str = "protocol") -> Pr
         raise ProtocolError(
             f"{source}: expected name, hours and window_hours = [low, high] in each [[time_point]]."
         ) from None
+    landmarks = content["landmarks"]
+    if not isinstance(landmarks, (list, tuple)) or not all(isinstance(landmark, str) for landmark in landmarks):
+        raise ProtocolError(f'{source}: expected landmarks as a list of texts, as in ["pre", "24h"].')
     return Protocol(
         str(content["name"]),
         time_points,
-        tuple(str(landmark) for landmark in content["landmarks"]),
+        tuple(landmarks),
         str(content["outcome"]),
         str(content.get("active_treatment", "ketamine")),
     )

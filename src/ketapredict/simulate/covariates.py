@@ -4,8 +4,9 @@ Each covariate is a monotone transform of a standard normal; the normals share t
 distress, metabolic), so that failed trials go with failed ECT and admissions, benzodiazepines with
 anxiety and resistance, blood pressure with weight and age. Margins and loadings are assumed, with shares
 near those of the arms (`arms.json`): age 45 (13 to 14) in CRTCE cohorts, 57 to 59% women, 40% on a daily
-benzodiazepine (Andrashko 2020), several failed trials. No episode is longer than the
-illness. Empty cells are completely at random.
+benzodiazepine (Andrashko 2020), several failed trials. The illness began a year ago or earlier, and three months for
+each failed trial; no episode is longer. Systolic and diastolic pressure correlate at 0.65 (assumed). Empty cells are
+completely at random.
 
 What the covariates do to the outcome is in `effects`.
 """
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 from scipy.stats import geom, nbinom, norm
 
 from ketapredict.simulate.columns import Columns, Words
@@ -65,6 +67,10 @@ AGE_MEAN, AGE_SPREAD, AGE_RANGE = 45.0, 14.0, (18.0, 85.0)
 BIPOLAR_ADMISSIONS, BIPOLAR_ONSET = 0.4, -0.4  # shifts of the normals; assumed
 STABILIZER_SHARES = (0.10, 0.85)  # MDD, bipolar; bipolar trials: all on lithium or valproate
 SEX_SHARES = (0.59, 0.40, 0.01)
+_ONSET_MEAN, _ONSET_SPREAD, _EARLIEST_ONSET = 26.0, 10.0, 6.0
+_LEAST_ILLNESS_YEARS, _YEARS_PER_TRIAL = 1.0, 0.25
+_OWN_PRESSURE_CORRELATION = 0.6  # of what the factors do not explain
+_LEAST_PULSE_PRESSURE, _PULSE_CURVE = 15.0, 4.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,6 @@ TRANSFORMS: dict[str, Transform] = {
     "failed_trials": lambda normal: 2.0 + counts(nbinom.cdf(np.arange(40), 2, 0.4))(normal),
     "failed_ect": _share(0.15),
     "episode_months": lambda normal: np.rint(np.clip(np.exp(2.9 + 1.0 * normal), 1, 480)),
-    "onset_age_years": _rounded(26.0, 10.0, 6, 80),
     "prior_admissions": counts(nbinom.cdf(np.arange(25), 0.7, 0.4)),
     "suicide_attempts": counts(nbinom.cdf(np.arange(20), 0.5, 0.45)),
     "family_history_alcohol": _share(0.35),
@@ -124,6 +129,24 @@ _YES_NO_COLUMNS = (
 )
 
 
+_DRAWN = tuple(name for name in _LOADINGS if name != "severity")  # in the order of the table
+
+
+def _onset(normal: np.ndarray, age: np.ndarray, failed_trials: np.ndarray) -> np.ndarray:
+    """Return whole ages at onset: a normal cut where the illness would be shorter than the failed trials take."""
+    latest = np.floor(age - np.maximum(_LEAST_ILLNESS_YEARS, _YEARS_PER_TRIAL * failed_trials))
+    low, high = ((edge - _ONSET_MEAN) / _ONSET_SPREAD for edge in (_EARLIEST_ONSET - 0.5, latest + 0.5))
+    share = ndtr(low) + ndtr(normal) * (ndtr(high) - ndtr(low))
+    return np.clip(np.rint(_ONSET_MEAN + _ONSET_SPREAD * ndtri(share)), _EARLIEST_ONSET, latest)
+
+
+def diastolic_below(systolic: np.ndarray, diastolic: np.ndarray) -> np.ndarray:
+    """Return whole diastolic pressures, mmHg, lowered smoothly where the pulse pressure nears 15 mmHg."""
+    spare = systolic - diastolic - _LEAST_PULSE_PRESSURE
+    kept: np.ndarray = np.rint(systolic - _LEAST_PULSE_PRESSURE - _PULSE_CURVE * np.logaddexp(0, spare / _PULSE_CURVE))
+    return kept
+
+
 def draw_covariates(scenario: Scenario, n_courses: int, rng: np.random.Generator) -> Covariates:
     """Draw complete covariates of `n_courses` courses."""
     names = list(_LOADINGS)
@@ -131,7 +154,11 @@ def draw_covariates(scenario: Scenario, n_courses: int, rng: np.random.Generator
     own = np.sqrt(1.0 - (loadings**2).sum(axis=1))
     factors = rng.standard_normal((n_courses, 4))
     normals = factors @ loadings.T
-    normals += own * rng.standard_normal((n_courses, len(names)))
+    apart = rng.standard_normal((n_courses, len(names)))
+    high, low = names.index("systolic_mmhg"), names.index("diastolic_mmhg")
+    apart[:, low] *= np.sqrt(1.0 - _OWN_PRESSURE_CORRELATION**2)
+    apart[:, low] += _OWN_PRESSURE_CORRELATION * apart[:, high]
+    normals += own * apart
     normal = dict(zip(names, normals.T, strict=True))
     diagnosis = np.searchsorted(np.cumsum(scenario.diagnosis_shares)[:-1], rng.random(n_courses), side="right")
     bipolar = diagnosis > 0
@@ -139,10 +166,10 @@ def draw_covariates(scenario: Scenario, n_courses: int, rng: np.random.Generator
     normal["onset_age_years"] = normal["onset_age_years"] + BIPOLAR_ONSET * bipolar
     values = {name: transform(normal[name]) for name, transform in TRANSFORMS.items()}
     age = np.clip(np.rint(AGE_MEAN + AGE_SPREAD * factors[:, 3]), *AGE_RANGE)
-    values["onset_age_years"] = np.minimum(values["onset_age_years"], age - 1)
+    values["onset_age_years"] = _onset(normal["onset_age_years"], age, values["failed_trials"])
     illness_months = 12.0 * (age - values["onset_age_years"])
     values["episode_months"] = np.minimum(values["episode_months"], illness_months)
-    values["diastolic_mmhg"] = np.minimum(values["diastolic_mmhg"], values["systolic_mmhg"] - 20)
+    values["diastolic_mmhg"] = diastolic_below(values["systolic_mmhg"], values["diastolic_mmhg"])
     sex = np.searchsorted(np.cumsum(SEX_SHARES)[:-1], rng.random(n_courses), side="right")
     stabilizer = rng.random(n_courses) < np.where(bipolar, STABILIZER_SHARES[1], STABILIZER_SHARES[0])
     columns: Columns = {
@@ -150,7 +177,8 @@ def draw_covariates(scenario: Scenario, n_courses: int, rng: np.random.Generator
         "sex": Words(sex.astype(np.int8), ("female", "male", "other")),
         "diagnosis": Words(diagnosis.astype(np.int8), DIAGNOSES),
     }
-    for name, drawn in values.items():
+    for name in _DRAWN:
+        drawn = values[name]
         if name == "substance_use":
             columns["mood_stabilizer"] = Words(stabilizer.astype(np.int8), YES_NO)
             columns[name] = Words(drawn.astype(np.int8), ("none", "past", "current"))

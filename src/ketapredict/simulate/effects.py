@@ -26,6 +26,7 @@ Lima Constantino 2025, 10.1016/j.psychres.2025.116355).
 | sex, substance use, blood pressure, episode, onset, psychosis | 0 | Freeman 2019, Price 2022: sex none |
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -50,10 +51,21 @@ EFFECTS: dict[str, float] = {
 # On top of these at the last cut.
 FULL_EFFECTS: dict[str, float] = {"failed_trials": -1.20}
 AGE_EFFECT_PER_DECADE = -0.09
-_LOGARITHMIC = frozenset({"failed_trials", "benzodiazepine_mg_per_day", "prior_admissions", "suicide_attempts"})
+_LOGARITHMIC = frozenset(
+    {"failed_trials", "benzodiazepine_mg_per_day", "prior_admissions", "suicide_attempts", "episode_months"}
+)
 _MEAN_AGE = 45.0
 _LIBRARY_COURSES, _LIBRARY_SEED = 100_000, 20_260_101
 _RIDGE = 1e-9
+# Without an effect; they say something of an empty cell, as they share factors with it (`covariates`).
+_TELLING = (
+    "episode_months",
+    "onset_age_years",
+    "psychotic_features",
+    "substance_use",
+    "systolic_mmhg",
+    "diastolic_mmhg",
+)
 
 
 @dataclass(frozen=True)
@@ -78,9 +90,10 @@ class Liability:
 def liability(columns: Columns, severity: np.ndarray, scenario: Scenario) -> Liability:
     """Return the shift of the liability from the covariates; where cells are empty, its mean and variance.
 
-    An empty cell is replaced by its linear projection on the others and on age, diagnosis and baseline
-    severity, with the residual variance: exact for jointly Gaussian values, an approximation here (moments
-    from a fixed library of 100,000 courses; the error is checked against a brute-force simulation in the tests).
+    An empty cell is replaced by its linear projection on the covariates that are not empty (those without an
+    effect too, but not the suicidality item), on age, diagnosis and baseline severity, with the residual variance:
+    exact for jointly Gaussian values, an approximation here (moments from a fixed library of 100,000 courses; the
+    error is checked against a brute-force simulation in the tests).
 
     Parameters
     ----------
@@ -91,24 +104,22 @@ def liability(columns: Columns, severity: np.ndarray, scenario: Scenario) -> Lia
     scenario : Scenario
     """
     moments = _reference(scenario.diagnosis_shares)
-    known = np.column_stack([np.asarray(columns["age_years"]), _bipolar(columns), severity]) - moments.known_mean
+    known = _known(columns, severity) - moments.known_mean
     everything = np.hstack([_values(columns) - moments.centre, known])
     missing = np.isnan(everything)
-    patterns, group = _patterns(missing[:, : len(EFFECTS)])
     effects = _effects()
     mean = np.nan_to_num(everything[:, : len(EFFECTS)]) @ effects
     variance = np.zeros(mean.shape)
-    for number, pattern in enumerate(patterns):
-        if not pattern.any():
-            continue
-        rows = np.flatnonzero(group == number)
-        absent = np.concatenate([pattern, np.zeros(known.shape[1], dtype=bool)])
+    gaps = np.flatnonzero(missing[:, : len(EFFECTS)].any(axis=1))
+    for absent, rows in _patterns(missing, gaps):
+        pattern = absent[: len(EFFECTS)]
+        wanted = np.flatnonzero(pattern)
         inside = moments.covariance[np.ix_(~absent, ~absent)] + _RIDGE * np.eye(int((~absent).sum()))
-        across = moments.covariance[np.ix_(~absent, absent)] @ effects[pattern]
+        across = moments.covariance[np.ix_(~absent, wanted)] @ effects[pattern]
         weights = np.linalg.solve(inside, across)
-        offset = moments.mean[absent] @ effects[pattern] - moments.mean[~absent] @ weights
-        mean[rows] += offset + everything[np.ix_(rows, np.flatnonzero(~absent))] @ weights
-        total = effects[pattern].T @ moments.covariance[np.ix_(absent, absent)] @ effects[pattern]
+        offset = moments.mean[wanted] @ effects[pattern] - moments.mean[~absent] @ weights
+        mean[rows] += offset + everything[np.ix_(rows, ~absent)] @ weights
+        total = effects[pattern].T @ moments.covariance[np.ix_(wanted, wanted)] @ effects[pattern]
         variance[rows] = np.maximum(np.diag(total - weights.T @ across), 0.0)
     slowing = AGE_EFFECT_PER_DECADE * (np.asarray(columns["age_years"], float) - _MEAN_AGE) / 10.0
     return Liability(mean, variance, slowing[:, None])
@@ -143,7 +154,7 @@ def _reference(diagnosis_shares: tuple[float, float, float, float]) -> _Moments:
     own = _values(drawn.columns)
     default = Scenario().diagnosis_shares
     centre = own.mean(axis=0) if diagnosis_shares == default else _reference(default).centre
-    known = np.column_stack([np.asarray(drawn.columns["age_years"]), _bipolar(drawn.columns), drawn.severity])
+    known = _known(drawn.columns, drawn.severity)
     everything = np.hstack([own - centre, known - known.mean(axis=0)])
     return _Moments(centre, known.mean(axis=0), everything.mean(axis=0), np.cov(everything, rowvar=False))
 
@@ -165,6 +176,15 @@ def _values(columns: Columns) -> np.ndarray:
     return np.column_stack(parts)
 
 
+def _known(columns: Columns, severity: np.ndarray) -> np.ndarray:
+    """Return what has no effect on the liability and tells of cells that are empty, NaN where empty itself."""
+    parts = [np.asarray(columns["age_years"], float), _bipolar(columns), severity]
+    for name in _TELLING:
+        value = _number(columns, name)
+        parts.append(np.log1p(value) if name in _LOGARITHMIC else value)
+    return np.column_stack(parts)
+
+
 def _number(columns: Columns, name: str) -> np.ndarray:
     cells = columns[name]
     if isinstance(cells, Words):
@@ -179,8 +199,11 @@ def _bipolar(columns: Columns) -> np.ndarray:
     return (diagnosis.codes > 0).astype(float)
 
 
-def _patterns(missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct rows and the number of each row's; as bits of an integer, which is fast."""
-    bits = missing @ (1 << np.arange(missing.shape[1]))
-    first, group = np.unique(bits, return_index=True, return_inverse=True)[1:]
-    return missing[first], group
+def _patterns(missing: np.ndarray, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the distinct patterns among the rows given, and the rows of each; as bits of an integer, which is fast."""
+    bits = missing[rows] @ (1 << np.arange(missing.shape[1]))
+    order = np.argsort(bits, kind="stable")
+    starts = np.flatnonzero(np.diff(bits[order], prepend=-1))
+    for members in np.split(rows[order], starts[1:]):
+        if len(members):
+            yield missing[members[0]], members

@@ -52,7 +52,11 @@ class ArmComparison:
 def between_clinic_spread() -> float:
     """Return tau, the SD of the log-odds of response between clinics (DerSimonian and Laird 1986)."""
     arms = evidence_table("arms").set_index("arm_id").loc[list(_CLINICS)]
-    share, n = pd.to_numeric(arms["response_pct"]).to_numpy() / 100.0, arms["n"].to_numpy(float)
+    return log_odds_spread(pd.to_numeric(arms["response_pct"]).to_numpy() / 100.0, arms["n"].to_numpy(float))
+
+
+def log_odds_spread(share: np.ndarray, n: np.ndarray) -> float:
+    """Return DerSimonian and Laird's SD of the log-odds between places with shares (0 to 1) of n patients each."""
     log_odds, precision = logit(share), n * share * (1.0 - share)
     pooled = precision @ log_odds / precision.sum()
     excess = precision @ (log_odds - pooled) ** 2 - (len(share) - 1)

@@ -1,12 +1,14 @@
 """How each target of the evidence is computed on simulated courses."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from ketapredict.cohort.outcomes import OUTCOMES
 from ketapredict.simulate import statistics as stat
 from ketapredict.simulate.cohort import simulate_with_truth
 from ketapredict.simulate.imitations import SCENARIOS, Imitations
@@ -20,15 +22,15 @@ _MOST_TRUTHS = 100_000
 
 
 @lru_cache(maxsize=8)
-def bayes_optimal_aucs(n_courses: int, seed: int) -> dict[str, float]:
-    """Return the AUC of the true probability of response by landmark at the default settings.
+def bayes_optimal_aucs(n_courses: int, seed: int, early_end_correlation: float = 0.5) -> dict[tuple[str, str], float]:
+    """Return the AUC of the true probability, by outcome and landmark, at the default settings but the correlation.
 
     No prediction from the same columns has a higher one in expectation. Many sites stand for the average
     over sites; at most 100,000 courses are used.
     """
-    scenario = SCENARIOS["default"]
+    scenario = replace(SCENARIOS["default"], early_end_correlation=early_end_correlation)
     _, truth = simulate_with_truth(scenario, min(n_courses, _MOST_TRUTHS), seed)
-    return {landmark: _auc(truth, landmark) for landmark in scenario.protocol.landmarks}
+    return {(outcome, mark): _auc(truth, outcome, mark) for outcome in OUTCOMES for mark in scenario.protocol.landmarks}
 
 
 TARGETS: dict[str, Simulated] = {
@@ -77,8 +79,9 @@ OUTSIDE: dict[str, str] = {
 }
 
 
-def _auc(truth: pd.DataFrame, landmark: str) -> float:
-    responded = truth["response"].to_numpy() == 1.0
-    ranks = rankdata(truth[f"response_at_{landmark}"].to_numpy())
-    positive, negative = int(responded.sum()), int((~responded).sum())
-    return float((ranks[responded].sum() - positive * (positive + 1) / 2.0) / (positive * negative))
+def _auc(truth: pd.DataFrame, outcome: str, landmark: str) -> float:
+    judged = truth[truth[outcome].notna()]
+    happened = judged[outcome].to_numpy() == 1.0
+    ranks = rankdata(judged[f"{outcome}_at_{landmark}"].to_numpy())
+    positive, negative = int(happened.sum()), int((~happened).sum())
+    return float((ranks[happened].sum() - positive * (positive + 1) / 2.0) / (positive * negative))

@@ -130,6 +130,15 @@ class Imitation:
         return 1.0 - self.score(point) / self.baseline
 
 
+def imitate(scenario: Scenario, n_courses: int, seed: int) -> Imitation:
+    """Simulate the courses of a scenario."""
+    chunks = list(simulate_chunks(scenario, n_courses, seed))
+    return Imitation(
+        pd.concat([to_frame(chunk.table) for chunk in chunks], ignore_index=True),
+        pd.concat([to_frame(chunk.hidden) for chunk in chunks], ignore_index=True),
+    )
+
+
 class Imitations:
     """Imitations by name, each simulated when it is first asked for.
 
@@ -148,9 +157,5 @@ class Imitations:
     def __getitem__(self, name: str) -> Imitation:
         """Return the imitation of that name."""
         if name not in self._made:
-            chunks = list(simulate_chunks(SCENARIOS[name], self.n_courses, self.seed))
-            self._made[name] = Imitation(
-                pd.concat([to_frame(chunk.table) for chunk in chunks], ignore_index=True),
-                pd.concat([to_frame(chunk.hidden) for chunk in chunks], ignore_index=True),
-            )
+            self._made[name] = imitate(SCENARIOS[name], self.n_courses, self.seed)
         return self._made[name]

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from ketapredict.cohort.protocols import BUILT_IN, DEFAULT_PROTOCOL, Protocol
 from ketapredict.cohort.scales import Scale, scale_named
+from ketapredict.simulate.schedule import MAXIMUM_INFUSIONS, in_order, numbered_infusions
 
 Design = Literal["auto", "single", "course", "gradual"]
 Setting = Literal["clinic", "trial"]
@@ -29,11 +30,11 @@ class Scenario:
         `trial`: research patients, severe, clinician-rated, open unless there is a control. `clinic`:
         routine care, wider severity, fewer robust courses.
     design : {"auto", "single", "course", "gradual"}
-        One infusion; a course of infusions; a treatment that works over weeks. `auto` reads it from the
-        protocol (`time_course.design_of`).
+        One infusion; a course of infusions; another treatment, that works over weeks. `auto` reads it from
+        the protocol (`time_course.design_of`). Numbered infusions (`inf2`, ...) are a course and nothing else.
     control : {"none", "midazolam", "saline", "anaesthesia"}
         Comparator. With one, courses are blinded, and the table has the column `arm`. `anaesthesia` is
-        saline under surgical anaesthesia.
+        saline under surgical anaesthesia, of one infusion.
     control_share : float
         Share of courses that get the control, 0 to 1; 0 without a control.
     n_sites : int
@@ -75,6 +76,8 @@ class Scenario:
         """Refuse options outside their range, all in one message."""
         scale_named(self.scale)
         low, high = CORRELATION_RANGE
+        numbered = numbered_infusions(self.protocol)
+        many = len(self.infusion_days) > 1 or bool(numbered)
         rules = {
             "at least one site": self.n_sites >= 1,
             f"a setting out of {', '.join(get_args(Setting))}": self.setting in get_args(Setting),
@@ -92,8 +95,17 @@ class Scenario:
             or (
                 self.infusion_days[0] == 0
                 and list(self.infusion_days) == sorted(set(self.infusion_days))
-                and len(self.infusion_days) <= 30
+                and len(self.infusion_days) <= MAXIMUM_INFUSIONS
             ),
+            f"at most {MAXIMUM_INFUSIONS} infusions (time points inf1 to inf{MAXIMUM_INFUSIONS})": max(
+                numbered, default=0
+            )
+            <= MAXIMUM_INFUSIONS,
+            "numbered infusions (inf2, ..., rated 24 h after them) after day 0 and in order": in_order(numbered),
+            "design course, or auto, for a protocol with numbered infusions (inf2, ...)": not many
+            or self.design in ("auto", "course"),
+            "a control other than anaesthesia for a course": self.control != "anaesthesia"
+            or not (self.design == "course" or (self.design == "auto" and many)),
         }
         broken = [expected for expected, met in rules.items() if not met]
         if broken:

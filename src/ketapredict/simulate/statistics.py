@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from scipy.special import expit
 
 from ketapredict.simulate.imitations import Imitation
 
@@ -101,6 +102,46 @@ def hypertension(made: Imitation, from_age: float) -> float:
     """Share of those from an age on with hypertension at any infusion, %."""
     rows = (made.table["age_years"] >= from_age).to_numpy()
     return float(100.0 * (made.hidden["hypertensive_any_infusion"][rows] == "yes").mean())
+
+
+def pressure_rise(made: Imitation) -> tuple[float, float]:
+    """Mean rise from the baseline to 40 min of the first infusion, systolic and diastolic, mmHg."""
+    rise = [made.hidden[f"{name}_40min_mmhg"] - made.table[f"{name}_mmhg"] for name in ("systolic", "diastolic")]
+    return float(rise[0][~made.control].mean()), float(rise[1][~made.control].mean())
+
+
+def early_rule(made: Imitation, early: str, end: str) -> tuple[float, float]:
+    """Sensitivity and specificity of response at an early rating for response at the end, %."""
+    responded, rated = made.improvement(end) >= _RESPONSE, ~np.isnan(made.improvement(end))
+    gain = made.improvement(early)
+    sensitivity = _share(gain[rated & responded], lambda found: found >= _RESPONSE)
+    return sensitivity, _share(gain[rated & ~responded], lambda found: found < _RESPONSE)
+
+
+def correlation(made: Imitation, early: str, end: str) -> float:
+    """Correlation of the improvements at two ratings, as observed."""
+    first, last = made.improvement(early), made.improvement(end)
+    rows = ~np.isnan(first) & ~np.isnan(last)
+    return float(np.corrcoef(first[rows], last[rows])[0, 1])
+
+
+def log_odds_slope(value: np.ndarray, happened: np.ndarray) -> tuple[float, float]:
+    """Logistic regression of an outcome on one covariate: the log odds ratio of a unit, and its standard error."""
+    known = ~np.isnan(value) & ~np.isnan(happened)
+    design = np.column_stack([np.ones(known.sum()), value[known]])
+    weights, information = np.zeros(2), np.eye(2)
+    for _ in range(15):
+        share = expit(design @ weights)
+        information = (design * (share * (1.0 - share))[:, None]).T @ design
+        weights += np.linalg.solve(information, design.T @ (happened[known] - share))
+    return float(weights[1]), float(np.sqrt(np.linalg.inv(information)[1, 1]))
+
+
+def outcomes(made: Imitation, point: str, cut: float) -> tuple[np.ndarray, np.ndarray]:
+    """Response and remission at a rating, 1 or 0, NaN where it is missing, (n,) each."""
+    score, gain = made.score(point), made.improvement(point)
+    missing = np.isnan(score)
+    return np.where(missing, np.nan, gain >= _RESPONSE), np.where(missing, np.nan, score <= cut)
 
 
 def _share(values: np.ndarray, condition: Callable[[np.ndarray], np.ndarray]) -> float:

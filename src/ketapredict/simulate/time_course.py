@@ -18,7 +18,8 @@ courses and r what the rater sees (`ratings`).
   last one lasts), so that the median responder responds after infusion 3 (Phillips 2019, PMID 30922101) and
   many who miss twice improve by infusion 4 (58%, Lipsitz 2021, PMID 33031861). After the last infusion
   a_t = 1 / (1 + (day / 25)^3.5) (assumed).
-* Gradual (a protocol of another treatment in weeks): a_t rises with a time constant of two weeks; assumed.
+* Gradual (a protocol in weeks of a treatment other than ketamine): a_t rises with a time constant of two weeks;
+  assumed.
 
 The curves' formulas are assumed; what they meet is in the fidelity report.
 """
@@ -30,11 +31,12 @@ import numpy as np
 
 from ketapredict.cohort.protocols import HOURS_PER_DAY, Protocol
 from ketapredict.simulate.scenario import Scenario
+from ketapredict.simulate.schedule import gives_ketamine, numbered_infusions
 
 EARLY_FROM_HOURS = 18.0  # the early rating is the first one from here on: `24h` with its window
 GRADUAL_FROM_HOURS = 5 * HOURS_PER_DAY  # a first rating that late: a treatment that works over weeks
 STANDARD_DAYS = (0.0, 2.0, 4.0, 7.0, 9.0, 11.0)
-MAXIMUM_INFUSIONS = 30
+_SAME_DAY = 0.5
 
 _ONSET_HOURS = (0.0, 0.67, 2.0, 4.0, 24.0)
 _ONSET_SHARES = (0.0, 0.40, 0.65, 0.80, 1.0)
@@ -74,39 +76,51 @@ class TimeCourse:
 def design_of(scenario: Scenario) -> Literal["single", "course", "gradual"]:
     """Return the design: as asked for, else read from the protocol.
 
-    A course where infusions are numbered (`inf2`, ...) or their days are given; gradual where the first
-    rating comes after five days or more; else a single infusion.
+    A course where infusions are numbered (`inf2`, ...) or their days are given; gradual where the treatment is
+    not ketamine and the first rating comes after five days or more; else a single infusion.
     """
     if scenario.design != "auto":
         return scenario.design
-    if len(scenario.infusion_days) > 1 or _numbered(scenario.protocol):
+    if len(scenario.infusion_days) > 1 or numbered_infusions(scenario.protocol):
         return "course"
-    return "gradual" if scenario.protocol.time_points[0].hours >= GRADUAL_FROM_HOURS else "single"
+    in_weeks = scenario.protocol.time_points[0].hours >= GRADUAL_FROM_HOURS
+    return "gradual" if in_weeks and not gives_ketamine(scenario.protocol) else "single"
 
 
 def infusion_days(scenario: Scenario) -> tuple[float, ...]:
     """Return the days of the infusions, the first at 0; a course without more words is day 0, 2, 4, 7, 9, 11.
 
-    Where the protocol numbers infusions, number k is 24 h before time point `inf<k>`; those between are
-    interpolated and later ones follow at the mean distance up to a day before the outcome.
+    Where the protocol numbers infusions, number k is 24 h before time point `inf<k>`, those between are
+    interpolated, and the course ends at the last of them: ratings after it add none. One exception, for which the
+    built-in course stands: with an outcome called `end` 24 h after a later infusion of the standard days, on which
+    the numbered ones are, the course goes on up to it. A course without numbers has the standard days up to a day
+    before the outcome.
     """
     if scenario.infusion_days:
         return scenario.infusion_days
     if design_of(scenario) != "course":
         return (0.0,)
-    numbered = _numbered(scenario.protocol)
-    known = {1: 0.0} | {k: hours / HOURS_PER_DAY - 1.0 for k, hours in numbered.items() if k > 1}
-    last = max(scenario.protocol.time_point(scenario.protocol.outcome).hours / HOURS_PER_DAY - 1.0, 0.0)
+    protocol, numbered = scenario.protocol, numbered_infusions(scenario.protocol)
+    last = protocol.time_point(protocol.outcome).hours / HOURS_PER_DAY - 1.0
+    if not numbered:
+        return tuple(day for day in STANDARD_DAYS if day <= max(last, 0.0) + _SAME_DAY)
+    count, known = max(numbered), {1: 0.0} | numbered
     standard = dict(enumerate(STANDARD_DAYS, 1))
-    if all(abs(standard.get(k, -9.0) - day) < 0.5 for k, day in known.items()):
-        fitting = tuple(day for k, day in standard.items() if day <= last + 0.5 or k <= max(known))
-        return fitting or (0.0,)
-    count = max(known)
-    days = list(np.interp(range(1, count + 1), sorted(known), [known[k] for k in sorted(known)]))
-    gap = max(days[-1] / max(count - 1, 1), 0.5)
-    while days[-1] + gap <= last + 0.5 and len(days) < MAXIMUM_INFUSIONS:
-        days.append(days[-1] + gap)
+    if all(abs(standard.get(k, -9.0) - day) < _SAME_DAY for k, day in known.items()):
+        if protocol.outcome == "end":
+            count = max([count, *(k for k, day in standard.items() if abs(day - last) < _SAME_DAY)])
+        return STANDARD_DAYS[:count]
+    days = np.interp(range(1, count + 1), sorted(known), [known[k] for k in sorted(known)])
     return tuple(float(day) for day in days)
+
+
+def treatment_text(scenario: Scenario) -> str:
+    """Return the design and the days of the infusions in words."""
+    design = design_of(scenario)
+    origin = "read from the protocol" if scenario.design == "auto" else "as asked"
+    days = ", ".join(f"{day:g}" for day in np.round(infusion_days(scenario), 1))
+    given = "a treatment that works over weeks" if design == "gradual" else f"infusions on day {days}"
+    return f"Design {design}, {origin}: {given}."
 
 
 def time_course(scenario: Scenario, hours: np.ndarray | None = None) -> TimeCourse:
@@ -141,15 +155,6 @@ def early_point(protocol: Protocol) -> int:
     outcome = protocol.position(protocol.outcome) - 1
     late = [i for i, point in enumerate(protocol.time_points) if point.hours >= EARLY_FROM_HOURS and i < outcome]
     return late[0] if late else 0
-
-
-def _numbered(protocol: Protocol) -> dict[int, float]:
-    """Return the hour of each time point called `inf<k>`."""
-    return {
-        int(point.name[3:]): point.hours
-        for point in protocol.time_points
-        if point.name.startswith("inf") and point.name[3:].isdigit()
-    }
 
 
 def _fade(days: np.ndarray, scale_days: float) -> np.ndarray:
