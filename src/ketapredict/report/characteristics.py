@@ -76,9 +76,16 @@ def _counted(count: int, known: int) -> str:
 
 
 def _told(counts: np.ndarray, known: np.ndarray) -> list[list[str]]:
-    """Write counts (levels, 3) of all, events and others; these add up: a hidden one hides the other."""
+    """Write counts (levels, 3) of all, events and others; what a hidden one could be reckoned from is hidden too.
+
+    Events and others add up to all. Levels add up to the known courses: where one level's outcomes are hidden, so
+    are those of the next smallest.
+    """
     hidden = (counts > 0) & (counts < FEWEST_SHOWN) | (known < FEWEST_SHOWN)
     split = hidden[:, 1] | hidden[:, 2]
+    if len(counts) > 1 and split.sum() == 1:
+        others = np.flatnonzero(~split)
+        split[others[np.argmin(counts[others, 0])]] = True
     hidden[:, 1] |= split
     hidden[:, 2] |= split
     return [

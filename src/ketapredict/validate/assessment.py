@@ -24,8 +24,11 @@ from ketapredict.validate.verdicts import calibration_verdicts, skill_verdicts
 
 # Of fewer courses no figure is told: a mean or a count would be nearly a patient's own value.
 FEWEST_SHOWN = 5
+TOO_FEW = "too few to say"
 # Riley's criteria ask for a c-statistic over 0.5; just above it the number asked for has no end.
 LEAST_DISCRIMINATION, MOST_DISCRIMINATION = 0.55, 1.0 - 1e-9
+# What is credible before treatment (DESIGN: 0.60 to 0.65).
+PLANNED_DISCRIMINATION = 0.60
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +114,15 @@ def assess(
     plan = plan_design(data.frame, data.features)
     parameters = len(plan.values) + len(plan.missing)
     size = ""
-    if auc > LEAST_DISCRIMINATION:
-        size = sample_size_statement(len(y), parameters, float(y.mean()), min(auc, MOST_DISCRIMINATION))
+    planned = auc
+    if auc <= LEAST_DISCRIMINATION:
+        size, planned = (
+            f"the AUC found, {auc:.2f}, is too near to 0.5 to plan by; by a better one: ",
+            PLANNED_DISCRIMINATION,
+        )
+    size += sample_size_statement(len(y), parameters, float(y.mean()), min(planned, MOST_DISCRIMINATION))
     statements = (
-        *([f"{landmark}: {size}"] if size else []),
+        f"{landmark}: {size}",
         f"{landmark}: {missing.statement}",
     )
     warnings = (
@@ -142,9 +150,13 @@ def _without_small_subgroups(table: pd.DataFrame) -> pd.DataFrame:
         left_out = table[hidden & (table["variable"] == levels["variable"].iloc[0])]
         if len(left_out.drop_duplicates("level")) == 1:
             next_smallest = levels["level"].iloc[int(np.argmin(levels["events"]))]
-            shown.loc[rows.index[rows["level"] == next_smallest], "events"] = np.nan
+            beside = rows.index[rows["level"] == next_smallest]
+            shown.loc[beside, "events"] = np.nan
+            shown.loc[beside, "warning"] = shown.loc[beside, "warning"].where(
+                shown.loc[beside, "warning"] == "", TOO_FEW
+            )
     shown.loc[hidden, ["events", "estimate", "low", "high"]] = np.nan
-    shown.loc[hidden, "warning"] = f"too few to say: under {FEWEST_SHOWN} with the outcome or without"
+    shown.loc[hidden, "warning"] = f"{TOO_FEW}: under {FEWEST_SHOWN} with the outcome or without"
     return shown
 
 

@@ -30,13 +30,14 @@ def _flow(facts: CardFacts) -> Table:
         ["… accepted / rejected by the rules", f"{counts.accepted} / {counts.rejected}"],
         ["… of the arms trained on", str(len(facts.cohort))],
     ]
-    for model, _ in facts.by_landmark:
+    for model, study in facts.by_landmark:
+        found = study.validation
         at = reached(facts.cohort, model.landmark, outcome)
         known = int((labels[at] == labels[at]).sum())
         missing = int(at.sum()) - known
-        text = f"{int(at.sum())} = {known} with the outcome known ({model.events} events) + {missing} without"
+        text = f"{int(at.sum())} = {known} with the outcome known ({found.events} events) + {missing} without"
         rows.append([f"at {model.landmark}: with its score, part of the analysis", text])
-        rows.append([f"at {model.landmark}: trained on, patients", f"{model.courses} courses of {model.patients}"])
+        rows.append([f"at {model.landmark}: analysed, patients", f"{found.courses} courses of {found.patients}"])
     return Table("The way of the data", ["", "number"], rows)
 
 

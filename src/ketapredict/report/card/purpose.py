@@ -3,14 +3,17 @@
 from ketapredict.explain.words import moment_words, percent
 from ketapredict.report.card.facts import CardFacts, interval
 from ketapredict.report.card.page import Block, Points, Section, Table, Text
-from ketapredict.report.words import OUTCOME_WORDS
+from ketapredict.report.words import OUTCOME_WORDS, is_ketamine, treatment_words
+from ketapredict.validate.coupling import SUSPICION
 from ketapredict.validate.cross_validation import MODEL, PREVALENCE
+from ketapredict.validate.study import FULL
 
 
 def summary(facts: CardFacts) -> Section:
     """The figures on one screen, warnings first."""
     bundle = facts.model.bundle
     warnings = [warning for study in facts.studies for warning in study.warnings]
+    warnings.sort(key=lambda warning: SUSPICION not in warning)
     rows = []
     for model, study in facts.by_landmark:
         measures = study.validation.measures[MODEL]
@@ -19,8 +22,8 @@ def summary(facts: CardFacts) -> Section:
         rows.append(
             [
                 f"{model.landmark} ({moment_words(model.landmark)})",
-                str(model.courses),
-                f"{model.events} ({percent(model.event_rate)})",
+                str(study.validation.courses),
+                f"{study.validation.events} ({percent(study.validation.events / study.validation.courses)})",
                 found["auc"],
                 interval(against.estimate, against.low, against.high, 3),
                 found.get("calibration_intercept", "too few events"),
@@ -28,14 +31,17 @@ def summary(facts: CardFacts) -> Section:
             ]
         )
     header = ["landmark", "courses", "events", "AUC", "log-loss less the prevalence's", "calibration in the large"]
-    quick = "" if facts.effort.refits >= 50 else " Few resamples (a quick run): intervals and stability are rough."
+    few = not facts.updates and (facts.effort.refits < FULL.refits or facts.effort.repeats < FULL.repeats)
+    quick = " FEWER RESAMPLES than the full run: figures and stability are rougher." if few else ""
+    if bundle.provenance.get("weights") == "completion":
+        quick += " Fitted with weights for completion, made once from all courses; the figures are not weighted."
     blocks: list[Block] = [
         Points(warnings, warning=True) if warnings else Text("No warning was raised by the checks of this page."),
         Table("Out-of-fold performance with 95% intervals over patients", [*header, "calibration slope"], rows),
         Text(
             f"Resampling: {facts.effort.words}.{quick} Perfect values: AUC 1 (0.5 is chance), log-loss difference "
             "under 0 (better than giving everybody the overall rate), calibration in the large 0, slope 1. Intervals "
-            "hold the predictions and resample patients."
+            "hold the predictions, which are averaged over the repeats, and resample patients."
         ),
         *(
             [Points([f"Not {'updated' if facts.updates else 'fitted'}: {reason}" for reason in facts.refused.values()])]
@@ -53,11 +59,15 @@ def purpose(facts: CardFacts) -> Section:
     outcome = f"{bundle.outcome} ({OUTCOME_WORDS[bundle.outcome]})"
     landmarks = ", ".join(f"{name} ({moment_words(name)})" for name in facts.model.landmarks)
     provenance = bundle.provenance
+    ketamine = is_ketamine(bundle.protocol)
+    diagnoses = sorted(facts.cohort.table["diagnosis"].astype(str).unique())
     rows = [
         ["Predicts", f"the probability of {outcome} at {moment_words(bundle.protocol.outcome)}"],
-        ["Population", "courses of ketamine infusions for major depressive disorder or bipolar depression"],
+        ["Treatment", treatment_words(bundle.protocol)],
+        ["Population", f"diagnoses: {', '.join(diagnoses)}; how patients were chosen is not known to the program"],
         ["Protocol", f"`{bundle.protocol.name}`; predictions at {landmarks}"],
         ["Scales", ", ".join(bundle.scales)],
+        ["Weights", "for completion" if provenance.get("weights") == "completion" else "none"],
         ["Arms", "all arms, the arm is a feature" if bundle.with_arm else "active treatment only"],
         ["Made for", "research by data scientists, clinicians and trial statisticians who can read this page"],
         ["Trained on", {"simulated": "SIMULATED courses", "real": "REAL courses"}.get(bundle.trained_on, "evidence")],
@@ -72,10 +82,10 @@ def purpose(facts: CardFacts) -> Section:
                 "It supports a judgement and never makes one. It is research software, not a medical device.",
                 "It is not for deciding to stop or withhold treatment, not for watching a patient less closely, and "
                 "not a measure of the risk of suicide.",
-                "It says nothing about what ketamine causes: it estimates who, among patients like those it was "
+                "It says nothing about what treatment causes: it estimates who, among patients like those it was "
                 "trained on and treated like them, reaches the outcome.",
                 "It has not been tested on patients of another place unless a page of `ketapredict evaluate` says so.",
-                "Before infusion 3 a low probability is weak evidence: many improve later.",
+                *(["Before infusion 3 a low probability is weak evidence: many improve later."] if ketamine else []),
             ]
         ),
         *([Points([f"{notice}." for notice in provenance["notices"]])] if provenance["notices"] else []),

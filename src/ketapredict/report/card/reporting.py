@@ -8,7 +8,7 @@ from typing import Any
 
 from ketapredict.report.card.facts import CardFacts, interval, number
 from ketapredict.report.card.page import Points, Section, Table, Text
-from ketapredict.report.words import OUTCOME_WORDS
+from ketapredict.report.words import OUTCOME_WORDS, treatment_words
 from ketapredict.validate.cross_validation import MODEL, N_FOLDS
 
 # Riley 2020's rule of thumb for an evaluation: fewer of either class are few.
@@ -75,21 +75,23 @@ def _from_the_run(facts: CardFacts) -> dict[str, str]:
     counts = facts.cohort.counts
     kind = "SIMULATED courses" if bundle.trained_on == "simulated" else "courses of one table"
     first = facts.studies[0].validation
+    weighted = bundle.provenance.get("weights") == "completion"
     return {
-        "1": f"development and internal validation; {bundle.outcome} to ketamine infusions; {kind}",
+        "1": f"development and internal validation; {bundle.outcome}; {treatment_words(bundle.protocol)}; {kind}",
         "5": f"{counts.source_rows} rows, SHA-256 {bundle.provenance['data_sha256'][:12]}…; {kind}",
         "6": "active treatment only" if not bundle.with_arm else "all arms",
         "7": "one preparation for all, fitted inside each fold",
         "8": f"{OUTCOME_WORDS[bundle.outcome]}, at {bundle.protocol.outcome}, on its native scale",
         "9": "declared with the time from which they are known; later ones cannot enter (a structural refusal)",
-        "10": "Riley's criteria and a learning curve",
-        "11": "mean imputation with indicators of missingness, inside each fold; weights for missing outcomes",
+        "10": _sample_size(facts),
+        "11": "mean imputation with indicators of missingness, inside each fold; "
+        + ("weights for missing outcomes" if weighted else "missing outcomes left out, weights shown beside"),
         "12": f"{facts.effort.words}; patients never split; sites left out in turn where there are two",
         "13": "no resampling of classes, no reweighting by class",
         "14": "diagnosis, sex, age, site, severity",
         "15": "a probability with a 90% interval; no threshold is built in",
         "20": f"{counts.accepted} courses accepted, {counts.rejected} rejected",
-        "21": "; ".join(f"{m.landmark}: {m.events} of {m.courses}" for m in bundle.landmarks),
+        "21": "; ".join(f"{v.landmark}: {v.events} of {v.courses}" for v in (s.validation for s in facts.studies)),
         "22": "every coefficient, knot and tree table, with a worked example",
         "23": f"95% intervals; {first.n_repeats} x {N_FOLDS}-fold",
         "24": "updated from another model" if "updated_from" in bundle.provenance else "not updated",
@@ -97,11 +99,17 @@ def _from_the_run(facts: CardFacts) -> dict[str, str]:
     }
 
 
+def _sample_size(facts: CardFacts) -> str:
+    if facts.updates:
+        return "an update: few numbers are fitted, as many as the events allow"
+    return "; ".join(s for study in facts.studies for s in study.statements if "parameter" in s)
+
+
 def _questions(facts: CardFacts) -> list[tuple[str, str, str, str]]:
     bundle = facts.model.bundle
     studies = facts.studies
     simulated = bundle.trained_on != "real"
-    events = min(min(m.events, m.courses - m.events) for m in bundle.landmarks)
+    events = min(min(s.validation.events, s.validation.courses - s.validation.events) for s in studies)
     dropped = max(
         (len(s.tables["missing_outcomes"]) > 0 for s in studies if "missing_outcomes" in s.tables), default=False
     )

@@ -1,0 +1,72 @@
+"""What the card tells and what it keeps back: counts, words about the treatment, groups too small to tell of."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ketapredict.report.card.data import data
+from ketapredict.report.card.page import Table
+from ketapredict.report.card.purpose import purpose, summary
+from ketapredict.report.characteristics import HIDDEN, _told
+from ketapredict.validate.assessment import _without_small_subgroups
+
+
+def tables(section) -> list[Table]:
+    return [block for block in section.blocks if isinstance(block, Table)]
+
+
+def test_counts_are_those_that_the_figures_are_of(facts):
+    """An updated model's bundle holds the parent's sizes: the card's are those of what was analysed."""
+    other = [replace(model, courses=9999, events=8888, patients=7777) for model in facts.model.bundle.landmarks]
+    bundle = replace(facts.model.bundle, landmarks=tuple(other))
+    pretended = replace(facts, model=type(facts.model)(bundle))
+    study = facts.studies[0]
+    row = tables(summary(pretended))[0].rows[0]
+    assert row[1] == str(study.validation.courses)
+    assert row[2].startswith(f"{study.validation.events} ")
+    for section in (summary(pretended), data(pretended)):
+        for table in tables(section):
+            assert not any("9999" in cell or "8888" in cell for row in table.rows for cell in row)
+
+
+@pytest.mark.parametrize(("treatment", "said"), [("ketamine", "ketamine infusions"), ("drug", "NOT ketamine")])
+def test_the_treatment_is_that_of_the_protocol(facts, treatment, said):
+    protocol = replace(facts.model.bundle.protocol, active_treatment=treatment)
+    section = purpose(replace(facts, model=type(facts.model)(replace(facts.model.bundle, protocol=protocol))))
+    cells = {row[0]: row[1] for row in tables(section)[0].rows}
+    assert said in cells["Treatment"]
+    points = " ".join(text for block in section.blocks for text in getattr(block, "texts", ()))
+    assert ("Before infusion 3" in points) == (treatment == "ketamine")
+
+
+def test_what_a_hidden_count_could_be_reckoned_from_is_hidden_too():
+    # Sex: female 118 (73, 45), male 83 (51, 32), other 4 (4, 0) of 205 (128, 77).
+    told = _told(np.array([[118, 73, 45], [83, 51, 32], [4, 4, 0]]), np.array([205, 128, 77]))
+    assert told[0] == ["118 (58%)", "73 (57%)", "45 (58%)"]
+    assert told[1] == ["83 (40%)", "not told", "not told"]
+    assert told[2] == [HIDDEN, HIDDEN, "not told"]
+
+
+def test_a_subgroup_whose_events_are_hidden_tells_them_nowhere():
+    names = ["MDD", "BD-I", "BD-II", "BD"]
+    courses, events = [140, 18, 34, 13], [80, 3, 20, 8]
+    few = ["", "too few to say: 18 courses, 3 with the outcome", "", "too few to say: 13 courses, 8 with the outcome"]
+    table = pd.DataFrame(
+        {
+            "variable": "diagnosis", "level": names, "courses": courses, "events": events, "measure": "auc",
+            "estimate": 0.7, "low": 0.6, "high": 0.8, "warning": few, "certainly_miscalibrated": False,
+        }
+    )  # fmt: skip
+    shown = _without_small_subgroups(table).set_index("level")
+    assert np.isnan(shown.loc[["BD-I", "BD"], "events"]).all()
+    assert np.isnan(shown.loc["BD-I", "estimate"])
+    assert "8" not in shown.loc["BD", "warning"]
+    assert "3" not in shown.loc["BD-I", "warning"]
+    assert list(shown.loc[["MDD", "BD-II"], "events"]) == [80, 20]
+
+
+def test_every_landmark_says_whether_its_courses_are_enough(facts):
+    for study in facts.studies:
+        assert any("parameter" in sentence for sentence in study.statements)
