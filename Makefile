@@ -61,6 +61,7 @@ bench: env
 
 # Against known truths; about half an hour on two cores.
 bench-truth: env .bench-extra/.ready
+	$(BIN)/python benchmarks/interval_coverage.py --json src/ketapredict/data/interval-coverage.json
 	PYTHONPATH=.bench-extra $(BIN)/python benchmarks/reported_performance.py
 	PYTHONPATH=.bench-extra $(BIN)/python benchmarks/excess_log_loss.py
 
