@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.special import expit
 
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.columns import declared_columns
 from ketapredict.cohort.protocols import PRE
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.features.design import Feature, design_frame
@@ -54,8 +55,6 @@ def specification(facts: CardFacts) -> Section:
 
 def plausible_example(cohort: Cohort) -> pd.DataFrame:
     """Return one course that nobody had: rounded means of the training courses, the first level of everything else."""
-    from ketapredict.cohort.columns import declared_columns
-
     names = declared_columns(cohort.protocol, cohort.extras)
     course: dict[str, object] = {}
     for name, column in names.items():
