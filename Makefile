@@ -5,7 +5,7 @@ UV_READY := $(filter .uv/bin/uv,$(UV))
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: env docs demo test test-fast lint types bench bench-truth lock clean
+.PHONY: env extras docs demo test test-fast lint types bench bench-truth lock clean
 env: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml .python-version | $(UV_READY)
@@ -28,7 +28,7 @@ env: .venv/.ready
 demo: env
 	$(BIN)/ketapredict demo
 
-test: env
+test: env .extra/notebooks/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: env
@@ -53,23 +53,28 @@ data: env
 bench: env
 	$(BIN)/python benchmarks/real_trials.py
 
-# interpret lies beside the environment, not in it: only a benchmark compares with it, and .venv need not grow.
-.bench-extra/.ready: requirements-bench.lock .python-version | .venv/.ready
-	rm -rf .bench-extra
-	$(UV) pip install -q --python $(BIN)/python --no-deps --require-hashes -r requirements-bench.lock --target .bench-extra
+# What serves one kind of test only lies beside the environment, which stays small; tests find it there.
+.extra/%/.ready: requirements-%.lock .python-version | .venv/.ready
+	rm -rf $(@D)
+	$(UV) pip install -q --python $(BIN)/python --no-deps --require-hashes -r $< --target $(@D)
 	@touch $@
 
+extras: .extra/notebooks/.ready .extra/browser/.ready .extra/spark/.ready
+
 # Against known truths; about half an hour on two cores.
-bench-truth: env .bench-extra/.ready
+bench-truth: env .extra/bench/.ready
 	$(BIN)/python benchmarks/interval_coverage.py --json src/ketapredict/data/interval-coverage.json
-	PYTHONPATH=.bench-extra $(BIN)/python benchmarks/reported_performance.py
-	PYTHONPATH=.bench-extra $(BIN)/python benchmarks/excess_log_loss.py
+	PYTHONPATH=.extra/bench $(BIN)/python benchmarks/reported_performance.py
+	PYTHONPATH=.extra/bench $(BIN)/python benchmarks/excess_log_loss.py
 
 LOCK := pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.12
 lock: | $(UV_READY)
 	$(UV) $(LOCK) --group pyproject.toml:dev pyproject.toml -o requirements.lock
 	$(UV) $(LOCK) --group pyproject.toml:lint -o requirements-lint.lock
 	$(UV) $(LOCK) --no-deps --group pyproject.toml:bench -o requirements-bench.lock
+	$(UV) $(LOCK) -c requirements.lock --group pyproject.toml:notebooks -o requirements-notebooks.lock
+	$(UV) $(LOCK) -c requirements.lock --group pyproject.toml:browser -o requirements-browser.lock
+	$(UV) $(LOCK) -c requirements.lock --group pyproject.toml:spark -o requirements-spark.lock
 
 clean:
-	rm -rf .venv .lint .bench-extra .uv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .lint .extra .uv .pytest_cache .mypy_cache .ruff_cache

@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,8 @@ SHORT_PROTOCOL = Protocol(
 # The test runner keeps all cores busy; processes of one test's own would only wait for each other.
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 ROOT = Path(__file__).resolve().parents[1]
+# After the environment's own packages, whose versions win.
+sys.path += [str(folder) for folder in sorted((ROOT / ".extra").glob("*")) if folder.name != "bench"]
 
 
 @pytest.fixture(scope="session")

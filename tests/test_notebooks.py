@@ -1,6 +1,7 @@
 """The notebooks run from a clean kernel, in a minute each, and are kept without output."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def test_it_runs_from_a_clean_kernel(path, tmp_path, monkeypatch):
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = json.dumps({"argv": command, "language": "python", "display_name": "tested"})
     (kernels / "kernel.json").write_text(spec)
+    # The kernel is another process: it finds ipykernel where this one did.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "kernels"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
