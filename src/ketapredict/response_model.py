@@ -21,6 +21,7 @@ from ketapredict.model.bundle import Bundle, bundle_sha256, load_bundle, save_bu
 from ketapredict.model.fit import fit_landmark, refuse_too_few, training_data
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.scope import judge_scope, texts_by_row
+from ketapredict.model.score_bands import score_bands
 
 # What the numbers of a fit depend on, next to the data and the seed.
 VERSIONED = ("ketapredict", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
@@ -280,6 +281,7 @@ def fit_response_model(
         trained_on="simulated" if cohort.simulated else "real",
         provenance=provenance_of(cohort, courses, seed) | {"weights": "completion" if weighted else "none"},
         landmarks=tuple(models),
+        bands=score_bands(courses, outcome),
     )
     return ResponseModel(bundle), refused
 
