@@ -1,0 +1,63 @@
+"""The application: what a server holds, and the pages and interfaces on top of it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+from starlette.staticfiles import StaticFiles
+
+from ketapredict import __version__
+from ketapredict.web.accounts.csrf import csrf_checked
+from ketapredict.web.keys import load_keys
+from ketapredict.web.pages.router import router as pages
+from ketapredict.web.served import Served, load_served
+from ketapredict.web.settings import Settings
+from ketapredict.web.state import ServerState
+from ketapredict.web.store.database import Database
+from ketapredict.web.store.events import SecurityLog
+from ketapredict.web.store.recorder import Recorder
+
+STATIC = Path(__file__).parent / "static"
+API = "/api/v1"
+
+
+def create_app(settings: Settings, served: Served | None = None) -> FastAPI:
+    """Make the application; its database is migrated, its model loaded, nothing is global.
+
+    Parameters
+    ----------
+    settings : Settings
+    served : Served or None
+        Model and courses where they are loaded already; by default those that the settings name.
+
+    Raises
+    ------
+    KetapredictError
+        If the model, the cohort, the key file or the database cannot be used.
+    """
+    served = served or load_served(settings)
+    keys = load_keys(settings.key_file)
+    database = Database(settings.database)
+    database.migrate()
+    recorder = Recorder(database, keys, served.model)
+    security = SecurityLog(database)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        database.close()
+
+    app = FastAPI(
+        title="ketapredict",
+        version=__version__,
+        # The description is of the REST interface alone; no page that would fetch scripts from elsewhere shows it.
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.server = ServerState(settings, served, keys, database, recorder, security)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.include_router(pages, dependencies=[Depends(csrf_checked)], include_in_schema=False)
+    return app

@@ -1,0 +1,14 @@
+"""All pages; every one asks who the user is, and for a form's token where it changes something."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from ketapredict.web.templating import render
+
+router = APIRouter()
+
+
+@router.get("/")
+def home(request: Request) -> HTMLResponse:
+    """Show where to go from here."""
+    return render(request, "home.html")

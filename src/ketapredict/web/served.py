@@ -1,0 +1,60 @@
+"""What a server serves: one model and perhaps one cohort, loaded once and never changed."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.response_model import ResponseModel
+from ketapredict.web.course_tokens import CourseTokens
+from ketapredict.web.settings import Settings
+
+
+@dataclass(frozen=True)
+class Served:
+    """The model and the courses of a server.
+
+    Attributes
+    ----------
+    model : ResponseModel
+    cohort : Cohort or None
+    tokens : CourseTokens
+        What stands for a course in an address.
+    """
+
+    model: ResponseModel
+    cohort: Cohort | None = None
+    tokens: CourseTokens = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a cohort that the model cannot predict; make the tokens."""
+        if self.cohort is not None:
+            self.model.refuse_other_cohort(self.cohort)
+        ids = () if self.cohort is None else tuple(map(str, self.cohort.table["course_id"]))
+        object.__setattr__(self, "tokens", CourseTokens(ids))
+
+    def course(self, token: str) -> Cohort | None:
+        """Return the one course that a token stands for, or None."""
+        course_id = self.tokens.course_id(token)
+        if self.cohort is None or course_id is None:
+            return None
+        return self.cohort.subset(np.asarray(self.cohort.table["course_id"] == course_id))
+
+
+def load_served(settings: Settings) -> Served:
+    """Load what the settings name.
+
+    Raises
+    ------
+    KetapredictError
+        If the model or the cohort cannot be read, or do not fit.
+    """
+    from ketapredict.cohort.read import read_cohort
+    from ketapredict.tracking.registry import find_model
+
+    model = find_model(settings.model)
+    if settings.cohort is None:
+        return Served(model)
+    return Served(
+        model, read_cohort(settings.cohort, settings.mapping, model.bundle.protocol, extras=model.bundle.extras)
+    )

@@ -1,0 +1,34 @@
+"""What one running server holds; pages and interfaces get it from the request."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from ketapredict.web.keys import Keys
+from ketapredict.web.served import Served
+from ketapredict.web.settings import Settings
+from ketapredict.web.store.database import Database
+from ketapredict.web.store.events import SecurityLog
+from ketapredict.web.store.recorder import Recorder
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """The parts of one server."""
+
+    settings: Settings
+    served: Served
+    keys: Keys
+    database: Database
+    recorder: Recorder
+    security: SecurityLog
+
+
+def server_state(request: Request) -> ServerState:
+    """Return the state of the server that got a request."""
+    state: ServerState = request.app.state.server
+    return state
+
+
+State = Annotated[ServerState, Depends(server_state)]
