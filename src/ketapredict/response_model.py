@@ -307,7 +307,7 @@ def _scope_and_notes(
     cohort: Cohort, bundle: Bundle, model: LandmarkModel, frame: pd.DataFrame, found: Contributions
 ) -> tuple[np.ndarray | None, list[str]]:
     """Say whether each course is within the model's experience, and what a reader must know about it."""
-    columns = _columns_read(model)
+    columns = list(model.columns_read)
     missing = texts_by_row(cohort.table[columns].isna().to_numpy(), columns, ", ")
     imputed = [f"missing: {names}" if names else "" for names in missing]
     if model.scope is None:
@@ -323,15 +323,6 @@ def _scope_and_notes(
     )
     notes = [f"{a}; {b}" if a and b else a or b for a, b in zip(judged.notes, imputed, strict=True)]
     return judged.in_scope, notes
-
-
-def _columns_read(model: LandmarkModel) -> list[str]:
-    names = {column.feature for column in model.columns} | set(model.tree_features)
-    read: dict[str, None] = {}
-    for feature in model.features:
-        if feature.name in names and feature.concept != "treatment_arm":
-            read.update(dict.fromkeys(feature.columns))
-    return list(read)
 
 
 def _contract_table(parts: list[pd.DataFrame], shap_columns: list[str]) -> pd.DataFrame:
