@@ -42,3 +42,7 @@ class TrackingError(KetapredictError):
 
 class ServerError(KetapredictError):
     """The page and the REST interface cannot be served with these settings, or their database cannot be used."""
+
+
+class AccountError(KetapredictError):
+    """An account or a token cannot be made or changed as asked."""

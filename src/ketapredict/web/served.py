@@ -61,12 +61,16 @@ def load_served(settings: Settings) -> Served:
     KetapredictError
         If the model or the cohort cannot be read, or do not fit.
     """
-    from ketapredict.cohort.read import read_cohort
     from ketapredict.tracking.registry import find_model
 
-    model = find_model(settings.model)
+    return served_by(find_model(settings.model), settings)
+
+
+def served_by(model: ResponseModel, settings: Settings) -> Served:
+    """Read the cohort that the settings name, if any, as the model needs it; raises KetapredictError."""
+    from ketapredict.cohort.read import read_cohort
+
     if settings.cohort is None:
         return Served(model)
-    return Served(
-        model, read_cohort(settings.cohort, settings.mapping, model.bundle.protocol, extras=model.bundle.extras)
-    )
+    protocol, extras = model.bundle.protocol, model.bundle.extras
+    return Served(model, read_cohort(settings.cohort, settings.mapping, protocol, extras=extras))

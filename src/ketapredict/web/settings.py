@@ -60,8 +60,6 @@ class Settings:
         Whether a reverse proxy in front of it speaks TLS.
     idle_minutes, session_hours : int
         A session ends after so long without a request, and after so long altogether.
-    retention_days : int
-        How long shown predictions and security events are kept; `ketapredict audit purge` removes older ones.
     max_courses : int
         Courses in one request to predict.
     max_body_bytes : int
@@ -84,7 +82,6 @@ class Settings:
     behind_tls: bool = False
     idle_minutes: int = 30
     session_hours: int = 10
-    retention_days: int = 3650
     max_courses: int = 500
     max_body_bytes: int = 1_000_000
 

@@ -27,7 +27,7 @@ class User:
     roles : frozenset of Role
         One, except where nobody signs in.
     binding : str
-        What a form's token is bound to: secret, of this user's session alone.
+        What a form's token is bound to: this user's session.
     """
 
     name: str

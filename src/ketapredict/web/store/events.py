@@ -1,10 +1,14 @@
 """Security events: what was refused, and who came and went."""
 
+import threading
+import time
+from collections import Counter
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from fastapi import Request
 from sqlalchemy import insert
+from starlette.types import Scope
 
 from ketapredict.web.store.database import Database
 from ketapredict.web.store.schema import security_events
@@ -28,10 +32,16 @@ class Event(StrEnum):
     WRONG_TOKEN = "token of a machine unknown, expired or revoked"  # noqa: S105
     WRONG_PROXY = "header of the proxy without its secret"
     NO_ACCOUNT = "signed in by the proxy, without an account"
+    EXPORTED = "records exported"
+    MORE = "more of one address, not listed"
+
+
+# What one address can add to the store in a minute: a flood of refusals must not fill the disk.
+_PER_MINUTE = 60
 
 
 class SecurityLog:
-    """Adds security events to the store.
+    """Adds security events to the store; of one address at most 60 a minute, and then that there were more.
 
     Parameters
     ----------
@@ -40,21 +50,36 @@ class SecurityLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lock = threading.Lock()
+        self._minute, self._counts = 0, Counter[str]()
 
     def record(self, kind: Event, request: Request, user_name: str = UNKNOWN) -> None:
         """Add an event; `user_name` is that of an account, never what somebody typed."""
+        address = request.client.host if request.client else UNKNOWN
+        before = self._so_far(address)
+        if before > _PER_MINUTE:
+            return
         with self._database.write() as connection:
             connection.execute(
                 insert(security_events).values(
                     at=datetime.now(UTC),
-                    kind=kind,
+                    kind=Event.MORE if before == _PER_MINUTE else kind,
                     user_name=user_name,
-                    address=request.client.host if request.client else UNKNOWN,
-                    route=route_of(request),
+                    address=address[:45],
+                    route=route_of(request.scope),
                 )
             )
 
+    def _so_far(self, address: str) -> int:
+        """Count one more event of an address, and return how many it had this minute."""
+        minute = int(time.monotonic() // 60)
+        with self._lock:
+            if minute != self._minute:
+                self._minute, self._counts = minute, Counter()
+            self._counts[address] += 1
+            return self._counts[address] - 1
 
-def route_of(request: Request) -> str:
+
+def route_of(scope: Scope) -> str:
     """Return the pattern of the route that a request was for: addresses themselves are not kept."""
-    return f"{request.method} {getattr(request.scope.get('route'), 'path', '-')}"[:120]
+    return f"{scope['method']} {getattr(scope.get('route'), 'path', '-')}"[:120]
