@@ -307,7 +307,7 @@ def _scope_and_notes(
     cohort: Cohort, bundle: Bundle, model: LandmarkModel, frame: pd.DataFrame, found: Contributions
 ) -> tuple[np.ndarray | None, list[str]]:
     """Say whether each course is within the model's experience, and what a reader must know about it."""
-    columns = list(model.columns_read)
+    columns = list(model.input_columns)
     missing = texts_by_row(cohort.table[columns].isna().to_numpy(), columns, ", ")
     imputed = [f"missing: {names}" if names else "" for names in missing]
     if model.scope is None:

@@ -100,7 +100,7 @@ class LandmarkModel:
         return self.updated.events / self.updated.courses if self.updated else self.event_rate
 
     @property
-    def columns_read(self) -> tuple[str, ...]:
+    def input_columns(self) -> tuple[str, ...]:
         """Columns of the cohort table that the estimate rests on, without the treatment arm."""
         names = {column.feature for column in self.columns} | set(self.tree_features)
         read = [f for f in self.features if f.name in names and f.concept != "treatment_arm"]

@@ -106,7 +106,7 @@ def form_groups(
         The one whose model's inputs count as used; all by default.
     """
     models = [model for model in bundle.landmarks if landmark in (None, model.landmark)]
-    used = {name for model in models for name in model.columns_read}
+    used = {name for model in models for name in model.input_columns}
     titles = {concept: title for title, concepts in _GROUPS for concept in concepts}
     groups: dict[str, list[Field]] = {title: [] for title in (*(title for title, _ in _GROUPS), _OTHER, ASKED)}
     asked = {question.name for question in monitoring_questions()}

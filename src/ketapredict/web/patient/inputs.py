@@ -40,7 +40,7 @@ def inputs_of(model: LandmarkModel, values: Mapping[str, object], columns: Mappi
         A row of the cohort table.
     columns : mapping of str to Column
     """
-    found = [columns[name] for name in model.columns_read]
+    found = [columns[name] for name in model.input_columns]
     concepts = list(CONCEPTS)
     found.sort(key=lambda column: concepts.index(column.concept) if column.concept in concepts else len(concepts))
     return tuple(Input(column.name, label_of(column), value_words(column, values.get(column.name))) for column in found)

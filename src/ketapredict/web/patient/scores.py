@@ -82,7 +82,9 @@ def scores_over_time(
     return tuple(found)
 
 
-def scores_svg(points: Sequence[ScoreAt], scale: Scale, outcome: str, landmark: str) -> str:
+def scores_svg(
+    points: Sequence[ScoreAt], scale: Scale, outcome: str, landmark: str, threshold: float | None = None
+) -> str:
     """Draw scores and bands; time points stand in order, at equal distances.
 
     Parameters
@@ -92,6 +94,8 @@ def scores_svg(points: Sequence[ScoreAt], scale: Scale, outcome: str, landmark: 
     outcome : str
     landmark : str
         Where the estimate was made: a vertical line; none before infusion 1.
+    threshold : float or None
+        Highest score that counts as the outcome: a horizontal line.
     """
     highest = _top(points, scale)
     words = {True: f"with {outcome}", False: f"without {outcome}"}
@@ -126,6 +130,14 @@ def scores_svg(points: Sequence[ScoreAt], scale: Scale, outcome: str, landmark: 
             )
     for with_outcome in (False, True):
         parts.append(_band(points, with_outcome, highest))
+    if threshold is not None and 0 < threshold < highest:
+        y = _y(threshold, highest)
+        parts.append(
+            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#444" '
+            f'stroke-dasharray="1 4" stroke-width="2"/><text x="{LEFT + 6}" y="{y + 15:.1f}" font-size="12" '
+            f'fill="#222" stroke="#fff" stroke-width="3" paint-order="stroke">{escape(outcome)}: {threshold:g} or '
+            "less at the end</text>"
+        )
     parts.append(_patient(points, highest))
     parts.append(_legend(words))
     parts.append("</svg>")

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.outcomes import outcome_thresholds
 from ketapredict.cohort.protocols import PRE
 from ketapredict.cohort.scales import SCALES, Scale
 from ketapredict.errors import CohortError
@@ -130,6 +133,7 @@ def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = No
     except CohortError as error:
         refusal = str(error)
     scores = scores_over_time(values, bundle.protocol, scale, bundle.bands)
+    threshold = float(outcome_thresholds(course, bundle.outcome)[0])
     made_at = estimate.told.landmark if estimate else PRE
     return PatientView(
         course_id=str(values["course_id"]),
@@ -140,7 +144,7 @@ def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = No
         landmarks=tuple(name for name in model.landmarks if name == PRE or _present(values[f"score_{name}"])),
         scale=scale,
         scores=scores,
-        scores_picture=scores_svg(scores, scale, bundle.outcome, made_at),
+        scores_picture=scores_svg(scores, scale, bundle.outcome, made_at, None if np.isnan(threshold) else threshold),
     )
 
 
