@@ -7,6 +7,7 @@ import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.protocols import PRE
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.cohort.scales import SCALES
 from ketapredict.errors import CohortError
@@ -136,12 +137,13 @@ def form_columns(bundle: Bundle) -> dict[str, Column]:
     The arm is asked for only where the model was trained on all arms; the outcome never.
     """
     protocol = bundle.protocol
-    last = protocol.position(bundle.landmarks[-1].landmark)
+    # A column of a time point that the protocol does not have is known at no landmark.
+    known = {PRE, *(point.name for point in protocol.points_until(bundle.landmarks[-1].landmark))}
     columns = declared_columns(protocol, _extras(bundle))
     return {
         name: column
         for name, column in columns.items()
-        if protocol.position(column.known_at) <= last and (name != "arm" or bundle.with_arm)
+        if column.known_at in known and (name != "arm" or bundle.with_arm)
     }
 
 
