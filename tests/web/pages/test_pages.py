@@ -2,15 +2,10 @@
 
 import itertools
 import re
-from html import unescape
 
-import numpy as np
 import pytest
-from scipy.special import logit
 from sqlalchemy import select
 
-from ketapredict.cli import main
-from ketapredict.simulate import simulate_cohort
 from ketapredict.web.patient.course_list import PER_PAGE
 from ketapredict.web.store.schema import shown_predictions
 
@@ -213,75 +208,3 @@ def test_a_server_without_courses_offers_the_form(short_model, open_client, tmp_
     settings = Settings(database=f"sqlite:///{tmp_path}/e.db", key_file=tmp_path / "e.key", sign_in=SignIn.NONE)
     with TestClient(create_app(settings, Served(short_model)), base_url="http://localhost") as client:
         assert 'href="/new"' in client.get("/courses").text
-
-
-# Number, sum of contributions and sentences of 200 random patients are those of `ketapredict explain`.
-@pytest.fixture(scope="module")
-def strangers(tmp_path_factory, short_model):
-    """200 random patients as a file, and as the command reads it."""
-    from ketapredict.cohort.read import read_cohort
-
-    path = tmp_path_factory.mktemp("strangers") / "cohort.csv"
-    table = simulate_cohort(230, 77, short_model.bundle.protocol)
-    table.to_csv(path, index=False, float_format="%g")
-    cohort = read_cohort(path, protocol=short_model.bundle.protocol, extras=short_model.bundle.extras)
-    known = np.flatnonzero(short_model.predict(cohort)["probability"].notna())[:200]
-    assert len(known) == 200
-    return path, cohort.subset(np.isin(np.arange(len(cohort)), known))
-
-
-def test_the_page_agrees_with_explain_for_200_patients(short_model, strangers, tmp_path):
-    from tests.web.conftest import TestClient
-
-    from ketapredict.web.app import create_app
-    from ketapredict.web.served import Served
-    from ketapredict.web.settings import Settings, SignIn
-
-    _, cohort = strangers
-    scored = short_model.score(cohort).table.set_index("course_id")
-    parts = scored.loc[:, scored.columns.str.startswith("shap_")].sum(axis=1) + scored["base_logit"]
-    np.testing.assert_allclose(parts, logit(scored["probability"]), atol=1e-9)
-    served = Served(short_model, cohort)
-    settings = Settings(database=f"sqlite:///{tmp_path}/p.db", key_file=tmp_path / "p.key", sign_in=SignIn.NONE)
-    with TestClient(create_app(settings, served), base_url="http://localhost") as client:
-        for course_id in cohort.table["course_id"]:
-            page = unescape(client.get(f"/courses/{served.tokens.token(course_id)}").text)
-            told = short_model.explain(cohort, course_id)
-            number = re.search(r'id="probability">([^<]+)<', page)[1]
-            assert number in told.headline
-            reasons = re.search(r'id="reasons">(.*?)</ol>', page, re.DOTALL)[1]
-            assert re.findall(r"<li>(.*?)</li>", reasons) == told.sentences
-            start, total = re.search(r"Log-odds start at (\S+) and add up to (\S+):", page).groups()
-            rows = re.findall(r'<tr><th scope="row">[^<]*</th><td class="n">([+-][\d.]+)</td>', page)
-            assert len(rows) == len(told.steps)
-            # Each of the numbers that a reader adds up is rounded to a thousandth.
-            added = float(start) + sum(map(float, rows))
-            assert abs(added - float(total)) <= 0.0005 * (len(rows) + 2)
-            assert abs(float(total) - logit(scored.loc[course_id, "probability"])) <= 0.0005 + 1e-9
-
-
-def test_it_is_the_command_that_says_so(short_model, strangers, tmp_path, monkeypatch, capsys):
-    import json
-
-    path, cohort = strangers
-    short_model.save(tmp_path / "model")
-    for course_id in cohort.table["course_id"].iloc[[3, 150]]:
-        target = tmp_path / f"{course_id}.json"
-        words = [
-            "ketapredict",
-            "explain",
-            path,
-            "--course",
-            course_id,
-            "--model",
-            tmp_path / "model",
-            "--output",
-            target,
-        ]
-        monkeypatch.setattr("sys.argv", [str(word) for word in words])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        assert not stopped.value.code
-        said, told = json.loads(target.read_text()), short_model.explain(cohort, course_id)
-        assert (said["probability"], said["sentences"]) == (told.probability, told.sentences)
-    capsys.readouterr()
