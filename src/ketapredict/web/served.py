@@ -52,6 +52,20 @@ class Served:
         """The courses as the list shows them."""
         return () if self.cohort is None or self.scored is None else course_rows(self.scored, self.cohort)
 
+    def probability(self, token: str, landmark: str | None) -> float | None:
+        """Return the estimate of a course of the cohort at a landmark, computed once; None where there is none."""
+        course = self.course(token)
+        if course is None:
+            return None
+        if (token, landmark) not in self._probabilities:
+            found = self.model.predict(course, landmark)["probability"].iat[0]
+            self._probabilities[token, landmark] = None if np.isnan(found) else float(found)
+        return self._probabilities[token, landmark]
+
+    @cached_property
+    def _probabilities(self) -> dict[tuple[str, str | None], float | None]:
+        return {}
+
 
 def load_served(settings: Settings) -> Served:
     """Load what the settings name.

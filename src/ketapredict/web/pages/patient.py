@@ -78,7 +78,7 @@ def what_if(
     x_fragment: Annotated[str | None, Header()] = None,
 ) -> HTMLResponse:
     """Show what the model would estimate with other inputs; with the header `X-Fragment` only that part of the page."""
-    course, _ = find_course(state, user, token)
+    course, is_entered = find_course(state, user, token)
     if course is None:
         return render(request, "not_found.html", status=404, reason=NO_COURSE)
     model, bundle = state.served.model, state.served.model.bundle
@@ -91,7 +91,10 @@ def what_if(
     problems = [(labels.get(name, name), text) for name, text in errors.items()]
     own = estimate = None
     try:
-        own = estimate_of(model, course, landmark).told.probability
+        if is_entered:
+            own = estimate_of(model, course, landmark).told.probability
+        else:
+            own = state.served.probability(token, landmark)
         if hypothetical is not None:
             estimate = estimate_of(model, hypothetical, landmark)
             state.recorder.record(user, estimate.told, hypothetical, Surface.WHAT_IF)
@@ -104,7 +107,7 @@ def what_if(
         token=token,
         course_id=str(course.table["course_id"].iat[0]),
         landmark=landmark or "",
-        groups=_what_if_groups(state, changed, errors, landmark),
+        groups=[] if x_fragment else _what_if_groups(state, changed, errors, landmark),
         own=own,
         estimate=estimate,
         problems=problems,

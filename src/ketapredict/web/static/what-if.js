@@ -3,12 +3,13 @@
   const form = document.getElementById("what-if-form");
   const result = document.getElementById("what-if-result");
   if (!form || !result) return;
-  let timer = 0;
-  let running = null;
+  let asking = false;
+  let again = false;
 
+  // One question at a time, the first at once; of those that come meanwhile only the last is asked.
   const ask = async () => {
-    if (running) running.abort();
-    running = new AbortController();
+    if (asking) { again = true; return; }
+    asking = true;
     result.setAttribute("aria-busy", "true");
     try {
       const answer = await fetch(form.action, {
@@ -17,18 +18,17 @@
         headers: { "X-Fragment": "1" },
         credentials: "same-origin",
         redirect: "error",
-        signal: running.signal,
       });
       const text = await answer.text();
       if (!answer.ok && answer.status !== 422) throw new Error("refused");
       result.innerHTML = text;
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      result.textContent = "No answer from the server. Load the page again.";
+    } catch {
+      result.textContent = "No answer from the server, or you are signed out. Load the page again.";
     }
+    asking = false;
+    if (again) { again = false; ask(); return; }
     result.removeAttribute("aria-busy");
   };
-  const soon = () => { clearTimeout(timer); timer = setTimeout(ask, 60); };
 
   // A slider beside each score: moving is quicker than typing, and both say the same.
   for (const input of form.querySelectorAll("input[data-highest]")) {
@@ -44,7 +44,7 @@
     form.addEventListener("reset", () => { slider.value = input.defaultValue || "0"; });
     input.after(slider);
   }
-  form.addEventListener("input", soon);
+  form.addEventListener("input", ask);
   form.addEventListener("reset", () => setTimeout(ask, 0));
   form.addEventListener("submit", (event) => { event.preventDefault(); ask(); });
 })();
