@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -130,9 +132,9 @@ def add_account(
     from ketapredict.web.accounts import directory
 
     chosen = _role(role)
-    store = _opened(database)
     password = None if proxied else _password()
-    tell(f"Account {directory.add_account(store, name, chosen, password).name}, {chosen}.")
+    with _opened(database) as store:
+        tell(f"Account {directory.add_account(store, name, chosen, password).name}, {chosen}.")
 
 
 @accounts.command("password", epilog="Example: ketapredict accounts password jane")
@@ -140,7 +142,9 @@ def change_password(name: NameArgument, database: DatabaseOption = DEFAULT_DATAB
     """Give an account another password; its sessions end."""
     from ketapredict.web.accounts import directory
 
-    directory.set_password(_opened(database), name, _password())
+    password = _password()
+    with _opened(database) as store:
+        directory.set_password(store, name, password)
     tell("Changed; the account's sessions have ended.")
 
 
@@ -149,7 +153,8 @@ def disable_account(name: NameArgument, database: DatabaseOption = DEFAULT_DATAB
     """Disable an account; its sessions end, its records stay."""
     from ketapredict.web.accounts import directory
 
-    directory.disable_account(_opened(database), name)
+    with _opened(database) as store:
+        directory.disable_account(store, name)
     tell("Disabled; the account's sessions have ended.")
 
 
@@ -158,6 +163,8 @@ def list_accounts(database: DatabaseOption = DEFAULT_DATABASE, as_json: JsonOpti
     """List all accounts."""
     from ketapredict.web.accounts import directory
 
+    with _opened(database) as store:
+        found = directory.list_accounts(store)
     rows = [
         {
             "name": account.name,
@@ -166,7 +173,7 @@ def list_accounts(database: DatabaseOption = DEFAULT_DATABASE, as_json: JsonOpti
             "created": account.created_at.isoformat(timespec="seconds"),
             "disabled": account.disabled_at.isoformat(timespec="seconds") if account.disabled_at else "",
         }
-        for account in directory.list_accounts(_opened(database))
+        for account in found
     ]
     _print_rows(rows, as_json=as_json)
 
@@ -181,7 +188,9 @@ def add_token(
     """Make a token and print it: it cannot be shown again."""
     from ketapredict.web.accounts import machine_tokens
 
-    print_out(machine_tokens.add_token(_opened(database), name, _role(role), days))
+    chosen = _role(role)
+    with _opened(database) as store:
+        print_out(machine_tokens.add_token(store, name, chosen, days))
 
 
 @tokens.command("revoke", epilog="Example: ketapredict tokens revoke ehr")
@@ -189,7 +198,8 @@ def revoke_token(name: NameArgument, database: DatabaseOption = DEFAULT_DATABASE
     """Revoke a token."""
     from ketapredict.web.accounts import machine_tokens
 
-    machine_tokens.revoke_token(_opened(database), name)
+    with _opened(database) as store:
+        machine_tokens.revoke_token(store, name)
     tell("Revoked.")
 
 
@@ -198,6 +208,8 @@ def list_tokens(database: DatabaseOption = DEFAULT_DATABASE, as_json: JsonOption
     """List all tokens; not the tokens themselves, which are not kept."""
     from ketapredict.web.accounts import machine_tokens
 
+    with _opened(database) as store:
+        found = machine_tokens.list_tokens(store)
     rows = [
         {
             "name": token.name,
@@ -206,7 +218,7 @@ def list_tokens(database: DatabaseOption = DEFAULT_DATABASE, as_json: JsonOption
             "expires": token.expires_at.isoformat(timespec="seconds"),
             "revoked": token.revoked_at.isoformat(timespec="seconds") if token.revoked_at else "",
         }
-        for token in machine_tokens.list_tokens(_opened(database))
+        for token in found
     ]
     _print_rows(rows, as_json=as_json)
 
@@ -221,13 +233,13 @@ def export_records(
     from ketapredict.web.store.records import RECORDS, Filter, csv_of
     from ketapredict.whole_files import write_whole
 
-    rows = csv_of(_opened(database), RECORDS["events" if events else "predictions"], Filter())
+    with _opened(database) as store:
 
-    def write(target: Path) -> None:
-        with target.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(rows)
+        def write(target: Path) -> None:
+            with target.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(csv_of(store, RECORDS["events" if events else "predictions"], Filter()))
 
-    write_whole({output: write})
+        write_whole({output: write})
     tell(str(output))
 
 
@@ -241,16 +253,21 @@ def purge_records(
 
     from ketapredict.web.store.records import purge
 
-    predictions, events = purge(_opened(database), days, f"command line: {getpass.getuser()}")
+    with _opened(database) as store:
+        predictions, events = purge(store, days, f"command line: {getpass.getuser()}")
     tell(f"Removed {predictions} shown predictions and {events} security events older than {days} days.")
 
 
-def _opened(url: str) -> Any:
+@contextmanager
+def _opened(url: str) -> Iterator[Any]:
     from ketapredict.web.store.database import Database
 
-    opened = Database(url)
-    opened.migrate()
-    return opened
+    database = Database(url)
+    database.migrate()
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def _role(text: str) -> Any:

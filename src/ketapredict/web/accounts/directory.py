@@ -72,7 +72,9 @@ def add_account(database: Database, name: str, role: Role, password: str | None)
 
 
 def find_account(database: Database, name: str) -> Account | None:
-    """Return the account of a name, disabled or not; None where there is none."""
+    """Return the account of a name, disabled or not; None where there is none, or what is given cannot be a name."""
+    if not _NAME.fullmatch(name):
+        return None
     with database.read() as connection:
         row = connection.execute(select(accounts).where(accounts.c.name == name)).mappings().first()
     return None if row is None else Account(**(dict(row) | {"role": Role(row["role"])}))

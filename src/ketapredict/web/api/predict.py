@@ -45,7 +45,9 @@ def predict_router(model: ResponseModel, most_courses: int) -> APIRouter:
     router = APIRouter()
     asked = _request_form(model, most_courses)
 
-    @router.post("/predict", response_model=Predictions, responses={422: {"model": Problem}, 413: {"model": Problem}})
+    @router.post(
+        "/predict", response_model=Predictions, responses={status: {"model": Problem} for status in (400, 413, 422)}
+    )
     def predict(
         request: asked,  # type: ignore[valid-type]
         state: State,

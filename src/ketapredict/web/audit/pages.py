@@ -18,6 +18,7 @@ from ketapredict.web.templating import render
 Auditor = Annotated[User, Depends(require(Role.AUDITOR))]
 router = APIRouter(prefix="/audit", dependencies=[Depends(require(Role.AUDITOR))])
 Kind = Literal["predictions", "events"]
+TEXT = r"^[^\x00-\x1f\x7f]*$"
 TITLES: dict[Kind, str] = {"predictions": "Shown predictions", "events": "Security events"}
 
 
@@ -47,8 +48,8 @@ class Asked:
 
 
 def asked(
-    user_name: Annotated[str, Form(max_length=64)] = "",
-    course_id: Annotated[str, Form(max_length=200)] = "",
+    user_name: Annotated[str, Form(max_length=64, pattern=TEXT)] = "",
+    course_id: Annotated[str, Form(max_length=200, pattern=TEXT)] = "",
     first: Annotated[str, Form(max_length=10)] = "",
     last: Annotated[str, Form(max_length=10)] = "",
     before: Annotated[int, Form(ge=0, lt=2**31)] = 0,

@@ -38,6 +38,7 @@ class Event(StrEnum):
 
 # What one address can add to the store in a minute: a flood of refusals must not fill the disk.
 _PER_MINUTE = 60
+_ROUTE = 120
 
 
 class SecurityLog:
@@ -81,5 +82,9 @@ class SecurityLog:
 
 
 def route_of(scope: Scope) -> str:
-    """Return the pattern of the route that a request was for: addresses themselves are not kept."""
-    return f"{scope['method']} {getattr(scope.get('route'), 'path', '-')}"[:120]
+    """Return what a request was for, without what stands for a course: addresses themselves are not kept."""
+    if "route" not in scope:
+        return f"{scope['method']} -"[:_ROUTE]
+    names = {str(value): f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
+    pattern = "/".join(names.get(part, part) for part in scope["path"].split("/"))
+    return f"{scope['method']} {pattern}"[:_ROUTE]
