@@ -1,12 +1,14 @@
 """What a server serves: one model and perhaps one cohort, loaded once and never changed."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from ketapredict.cohort.cohort import Cohort
-from ketapredict.response_model import ResponseModel
+from ketapredict.response_model import ResponseModel, Scored
 from ketapredict.web.course_tokens import CourseTokens
+from ketapredict.web.patient.course_list import CourseRow, course_rows
 from ketapredict.web.settings import Settings
 
 
@@ -39,6 +41,30 @@ class Served:
         if self.cohort is None or course_id is None:
             return None
         return self.cohort.subset(np.asarray(self.cohort.table["course_id"] == course_id))
+
+    @cached_property
+    def scored(self) -> Scored | None:
+        """All courses scored at their latest landmarks, once: neither model nor courses change."""
+        return None if self.cohort is None else self.model.score(self.cohort)
+
+    @cached_property
+    def rows(self) -> tuple[CourseRow, ...]:
+        """The courses as the list shows them."""
+        return () if self.cohort is None or self.scored is None else course_rows(self.scored, self.cohort)
+
+    def probability(self, token: str, landmark: str | None) -> float | None:
+        """Return the estimate of a course of the cohort at a landmark, computed once; None where there is none."""
+        course = self.course(token)
+        if course is None:
+            return None
+        if (token, landmark) not in self._probabilities:
+            found = self.model.predict(course, landmark)["probability"].iat[0]
+            self._probabilities[token, landmark] = None if np.isnan(found) else float(found)
+        return self._probabilities[token, landmark]
+
+    @cached_property
+    def _probabilities(self) -> dict[tuple[str, str | None], float | None]:
+        return {}
 
 
 def load_served(settings: Settings) -> Served:

@@ -1,11 +1,12 @@
 """What one running server holds; pages and interfaces get it from the request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from ketapredict.web.keys import Keys
+from ketapredict.web.patient.entered import EnteredCourses
 from ketapredict.web.served import Served
 from ketapredict.web.settings import Settings
 from ketapredict.web.store.database import Database
@@ -23,6 +24,7 @@ class ServerState:
     database: Database
     recorder: Recorder
     security: SecurityLog
+    entered: EnteredCourses = field(default_factory=EnteredCourses)
 
 
 def server_state(request: Request) -> ServerState:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from ketapredict.explain.words import concept_label, interval_words, moment_words, percent
 from ketapredict.web.accounts.csrf import FIELD, csrf_token
 from ketapredict.web.navigation import links_of
+from ketapredict.web.patient.view import landmark_words
 from ketapredict.web.settings import SignIn
 from ketapredict.web.state import server_state
 
@@ -29,6 +30,7 @@ def environment() -> Environment:
         "percent": percent,
         "concept": concept_label,
         "moment": moment_words,
+        "landmark_words": landmark_words,
     }
     made.globals["interval_words"] = interval_words
     return made

@@ -3,9 +3,15 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from ketapredict.web.pages.courses import router as courses
+from ketapredict.web.pages.model import router as model
+from ketapredict.web.pages.patient import router as patient
 from ketapredict.web.templating import render
 
 router = APIRouter()
+router.include_router(courses)
+router.include_router(patient)
+router.include_router(model)
 
 
 @router.get("/")
