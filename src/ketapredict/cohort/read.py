@@ -89,12 +89,10 @@ def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Col
         If columns are unknown, or required ones absent.
     """
     refuse_unknown_columns([str(name) for name in frame.columns], declared_columns(protocol, extras), "The table")
-    # Column by column: of one course, which is what a page asks for, a whole table's operations cost more than all else.
-    marked = {
-        name: cells.isin(MISSING_MARKERS).to_numpy() for name, cells in frame.items() if cells.dtype.kind in "OSU"
-    }
     cells = frame.reset_index(drop=True)
-    for name, missing in marked.items():
+    # Column by column, and only where needed: for one course a whole table's operations would take most of the time.
+    for name in cells.select_dtypes(["object", "str"]).columns:
+        missing = cells[name].isin(MISSING_MARKERS)
         if missing.any():
             cells[name] = cells[name].mask(missing)
     raw = RawCourses(
