@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,7 +126,16 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """A store with its tables, on each kind of database."""
-    opened = Database(database_url)
-    opened.migrate()
-    yield opened
-    opened.close()
+    with opened_database(database_url) as opened:
+        yield opened
+
+
+@contextmanager
+def opened_database(url: str) -> Iterator[Database]:
+    """Open a store with its tables, and close it whatever happens."""
+    opened = Database(url)
+    try:
+        opened.migrate()
+        yield opened
+    finally:
+        opened.close()

@@ -4,6 +4,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -30,10 +31,10 @@ def serve(settings: Settings, say: Callable[[str], None], served: Served | None 
         If the address is taken, or anything that the settings name cannot be used.
     """
     _refuse_bad_certificate(settings)
-    app = create_app(settings, served)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     logging.getLogger("ketapredict.access").setLevel(logging.INFO)
     with _listening(settings) as listener:
+        app = create_app(settings, served)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         scheme = "https" if settings.tls_certificate else "http"
         say(f"{scheme}://{host}:{listener.getsockname()[1]}")
@@ -47,7 +48,9 @@ def serve(settings: Settings, say: Callable[[str], None], served: Served | None 
             ssl_keyfile=settings.tls_key,
             timeout_graceful_shutdown=10,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        # What is under way is answered first; then uvicorn raises the signal again.
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listening(settings: Settings) -> socket.socket:
