@@ -17,7 +17,7 @@ from ketapredict.web.keys import Keys
 from ketapredict.web.store.database import Database
 from ketapredict.web.store.recorder import Recorder, Surface
 from ketapredict.web.store.records import RECORDS, Filter, count_of, csv_of, page_of, purge
-from ketapredict.web.store.schema import metadata, purges, security_events, shown_predictions
+from ketapredict.web.store.schema import judgements, metadata, purges, security_events, shown_predictions
 
 
 @pytest.fixture
@@ -40,6 +40,11 @@ def prediction_at(moment: datetime, course: str = "c1", user: str = "jane") -> d
         "model_name": "m", "model_version": "1", "model_sha256": "0" * 64, "landmark": "24h", "outcome": "response",
         "probability": 0.5,
     }  # fmt: skip
+
+
+def judgement_at(moment: datetime) -> dict[str, object]:
+    shown = {name: value for name, value in prediction_at(moment).items() if name != "surface"}
+    return shown | {"own_probability": 0.7, "reason": "she slept"}
 
 
 def test_migrations_and_declarations_say_the_same(database):
@@ -88,12 +93,13 @@ def test_moments_come_back_as_they_went_in(database):
         connection.execute(insert(security_events).values(event_at(datetime(2026, 3, 29))))
 
 
-@pytest.mark.parametrize("table", ["shown_predictions", "security_events", "purges"])
+@pytest.mark.parametrize("table", ["shown_predictions", "security_events", "judgements", "purges"])
 def test_what_is_recorded_can_neither_be_changed_nor_removed(database, table):
     now = datetime.now(UTC)
     with database.write() as connection:
         connection.execute(insert(shown_predictions).values(prediction_at(now)))
         connection.execute(insert(security_events).values(event_at(now)))
+        connection.execute(insert(judgements).values(judgement_at(now)))
     purge(database, 30, "somebody")
     statements = [f"UPDATE {table} SET user_name = 'x'", f"DELETE FROM {table}"]
     if not database.is_sqlite:
@@ -113,12 +119,13 @@ def test_retention_removes_what_is_old_and_only_that(database):
         for days in ages:
             connection.execute(insert(shown_predictions).values(prediction_at(now - timedelta(days=days), f"{days}")))
             connection.execute(insert(security_events).values(event_at(now - timedelta(days=days))))
-    assert purge(database, 40, "root") == (2, 2)
+            connection.execute(insert(judgements).values(judgement_at(now - timedelta(days=days))))
+    assert purge(database, 40, "root") == (2, 2, 2)
     assert {row["course_id"] for row in page_of(database, shown_predictions, Filter())} == {"0", "10", "39"}
     assert count_of(database, security_events, Filter()) == 3
     with database.read() as connection:
         kept = connection.execute(select(purges)).mappings().one()
-    assert (kept["user_name"], kept["predictions"], kept["events"]) == ("root", 2, 2)
+    assert (kept["user_name"], kept["predictions"], kept["events"], kept["judgements"]) == ("root", 2, 2, 2)
     with pytest.raises(ServerError, match="30 days"):
         purge(database, 29, "root")
 

@@ -227,17 +227,21 @@ def list_tokens(database: DatabaseOption = DEFAULT_DATABASE, as_json: JsonOption
 def export_records(
     output: Annotated[Path, typer.Option("--output", help="CSV file.")],
     events: Annotated[bool, typer.Option("--events", help="Security events instead of shown predictions.")] = False,
+    judgements: Annotated[
+        bool, typer.Option("--judgements", help="Clinicians' judgements instead of shown predictions.")
+    ] = False,
     database: DatabaseOption = DEFAULT_DATABASE,
 ) -> None:
-    """Export all shown predictions, or all security events."""
+    """Export all shown predictions, all judgements, or all security events."""
     from ketapredict.web.store.records import RECORDS, Filter, csv_of
     from ketapredict.whole_files import write_whole
 
+    kind = "judgements" if judgements else "events" if events else "predictions"
     with _opened(database) as store:
 
         def write(target: Path) -> None:
             with target.open("w", encoding="utf-8", newline="") as file:
-                file.writelines(csv_of(store, RECORDS["events" if events else "predictions"], Filter()))
+                file.writelines(csv_of(store, RECORDS[kind], Filter()))
 
         write_whole({output: write})
     tell(str(output))
@@ -254,8 +258,11 @@ def purge_records(
     from ketapredict.web.store.records import purge
 
     with _opened(database) as store:
-        predictions, events = purge(store, days, f"command line: {getpass.getuser()}")
-    tell(f"Removed {predictions} shown predictions and {events} security events older than {days} days.")
+        predictions, events, judgements = purge(store, days, f"command line: {getpass.getuser()}")
+    tell(
+        f"Removed {predictions} shown predictions, {judgements} judgements and {events} security events older than "
+        f"{days} days."
+    )
 
 
 @contextmanager

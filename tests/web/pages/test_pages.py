@@ -6,8 +6,9 @@ import re
 import pytest
 from sqlalchemy import select
 
+from ketapredict.explain.words import percent
 from ketapredict.web.patient.course_list import PER_PAGE
-from ketapredict.web.store.schema import shown_predictions
+from ketapredict.web.store.schema import judgements, shown_predictions
 
 VALID = {"course_id": "new-1", "diagnosis": "MDD", "scale": "MADRS", "score_baseline": "31", "score_24h": "20"}
 
@@ -106,7 +107,7 @@ def test_headings_come_in_order_and_every_field_has_its_label(free_client, first
         assert levels[0] == 1
         assert levels.count(1) == 1
         assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
-        ids = re.findall(r'<(?:input|select)[^>]* id="([^"]+)"', page)
+        ids = re.findall(r'<(?:input|select|textarea)[^>]* id="([^"]+)"', page)
         assert set(ids) <= set(re.findall(r'<label for="([^"]+)"', page))
         assert len(set(re.findall(r' id="([^"]+)"', page))) == len(re.findall(r' id="([^"]+)"', page))
 
@@ -192,8 +193,28 @@ def test_the_summary_is_the_same_estimate(free_client, first, records):
     assert page.index("What to watch") < page.index("What the model estimates")
 
 
+def test_a_judgement_is_kept_beside_the_estimate_for_its_author_and_the_auditor(free_client, served, first):
+    path = f"/courses/{first}/judgement"
+    wrong = post(free_client, path, {"landmark": "24h", "own_percent": "1000", "reason": "sleeps <well>"})
+    assert wrong.status_code == 422
+    assert "Expected a number from 0 to 100." in wrong.text
+    assert "sleeps &lt;well&gt;</textarea>" in wrong.text
+    done = post(free_client, path, {"landmark": "24h", "own_percent": "85", "reason": "sleeps <well>"})
+    assert done.status_code == 303
+    page = free_client.get(done.headers["location"]).text
+    course = served.course(first)
+    own = served.model.explain(course, str(course.table["course_id"].iat[0]), "24h")
+    assert f"you 85%, the model {percent(own.probability)}" in page
+    assert "sleeps &lt;well&gt;" in page
+    assert "sleeps &lt;well&gt;" in free_client.get("/audit/judgements").text
+    with free_client.app.state.server.database.read() as connection:
+        (kept,) = connection.execute(select(judgements)).mappings()
+    assert (kept["own_probability"], kept["probability"], kept["landmark"]) == (0.85, own.probability, "24h")
+    assert post(free_client, "/courses/nobody/judgement", {"own_percent": "1", "reason": "x"}).status_code == 404
+
+
 def test_a_posted_form_without_its_token_is_refused(free_client, first, records):
-    for path in ("/courses", "/new", f"/courses/{first}/what-if"):
+    for path in ("/courses", "/new", f"/courses/{first}/what-if", f"/courses/{first}/judgement"):
         assert free_client.post(path, data=VALID).status_code == 403
     assert records() == []
 

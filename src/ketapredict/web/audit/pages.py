@@ -17,9 +17,9 @@ from ketapredict.web.templating import render
 
 Auditor = Annotated[User, Depends(require(Role.AUDITOR))]
 router = APIRouter(prefix="/audit", dependencies=[Depends(require(Role.AUDITOR))])
-Kind = Literal["predictions", "events"]
+Kind = Literal["predictions", "judgements", "events"]
 TEXT = r"^[^\x00-\x1f\x7f]*$"
-TITLES: dict[Kind, str] = {"predictions": "Shown predictions", "events": "Security events"}
+TITLES: dict[Kind, str] = {"predictions": "Shown predictions", "judgements": "Judgements", "events": "Security events"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,12 @@ def asked(
 def newest_predictions(request: Request, state: State) -> Response:
     """Show the newest predictions that were shown."""
     return _page(request, state, "predictions", Asked())
+
+
+@router.get("/judgements")
+def newest_judgements(request: Request, state: State) -> Response:
+    """Show the newest judgements of clinicians."""
+    return _page(request, state, "judgements", Asked())
 
 
 @router.get("/events")

@@ -17,13 +17,17 @@ from ketapredict.web.patient.entered import HOURS_KEPT
 from ketapredict.web.patient.form import FieldGroup, course_from_entries, entries_of, form_columns, form_groups
 from ketapredict.web.patient.frequencies import outcome_words
 from ketapredict.web.patient.inputs import cell_text, label_of
+from ketapredict.web.patient.judgement import LONGEST_REASON, JudgementForm, read_judgement
 from ketapredict.web.patient.view import Estimate, estimate_of, patient_view
 from ketapredict.web.state import ServerState, State
 from ketapredict.web.store.recorder import Surface
+from ketapredict.web.store.records import Filter, page_of
+from ketapredict.web.store.schema import judgements
 from ketapredict.web.templating import render
 
 router = APIRouter()
 NO_COURSE = "No course has this address. Addresses of courses change when the server is started again."
+_JUDGEMENTS_SHOWN = 5
 # Who is meant stays the same in what-if.
 _IDENTITY = ("course_id", "patient_id", "site", "scale")
 
@@ -116,8 +120,33 @@ def what_if(
     )
 
 
+@router.post("/courses/{token}/judgement")
+def judge(request: Request, token: str, user: Clinician, state: State, entered: Entries) -> Response:
+    """Record what the clinician thinks of the estimate beside it, or show the form again."""
+    course, _ = find_course(state, user, token)
+    landmark = entered.get("landmark") or None
+    if course is None:
+        return render(request, "not_found.html", status=404, reason=NO_COURSE)
+    judgement, form = read_judgement(entered)
+    if judgement is None:
+        return _patient_page(request, token, user, state, landmark, template="patient.html", judged=form)
+    try:
+        told = estimate_of(state.served.model, course, landmark).told
+    except (CohortError, ModelError) as error:
+        return render(request, "not_found.html", status=404, reason=str(error))
+    state.recorder.record_judgement(user, told, course, judgement)
+    return RedirectResponse(f"/courses/{token}?landmark={told.landmark}#judgement-title", 303)
+
+
 def _patient_page(
-    request: Request, token: str, user: User, state: ServerState, landmark: str | None, *, template: str
+    request: Request,
+    token: str,
+    user: User,
+    state: ServerState,
+    landmark: str | None,
+    *,
+    template: str,
+    judged: JudgementForm | None = None,
 ) -> HTMLResponse:
     course, is_entered = find_course(state, user, token)
     if course is None:
@@ -128,9 +157,14 @@ def _patient_page(
         return render(request, "not_found.html", status=404, reason=str(error))
     bundle = state.served.model.bundle
     _record(state, user, view.estimate, course, is_entered=is_entered, printed=template == "summary.html")
+    own = Filter(user_name=user.name, course_id=view.course_id)
     return render(
         request,
         template,
+        status=422 if judged else 200,
+        judgement=judged or JudgementForm(),
+        judgements=page_of(state.database, judgements, own, rows=_JUDGEMENTS_SHOWN),
+        longest_reason=LONGEST_REASON,
         view=view,
         token=token,
         query=f"?landmark={view.estimate.told.landmark}" if landmark and view.estimate else "",

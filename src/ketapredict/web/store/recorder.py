@@ -15,8 +15,9 @@ from ketapredict.explain.patient import PatientExplanation
 from ketapredict.response_model import ResponseModel
 from ketapredict.web.accounts.roles import User
 from ketapredict.web.keys import Keys
+from ketapredict.web.patient.judgement import Judgement
 from ketapredict.web.store.database import Database
-from ketapredict.web.store.schema import shown_predictions
+from ketapredict.web.store.schema import judgements, shown_predictions
 
 _IDENTITY = ("course_id", "patient_id", "site")
 
@@ -90,6 +91,20 @@ class Recorder:
                 for result, course in zip(scored.to_dict("records"), inputs.to_dict("records"), strict=True)
             ],
         )
+
+    def record_judgement(self, user: User, told: PatientExplanation, course: Cohort, judged: Judgement) -> None:
+        """Record what a user thinks of an estimate, beside it; on return it is on disk."""
+        row = {name: getattr(told, name) for name in _RESULT if name not in ("p_low", "p_high", "in_scope")}
+        row |= {
+            "at": datetime.now(UTC),
+            "user_name": user.name,
+            "inputs_hmac": self.inputs_hmac(course.table.iloc[0].to_dict()),
+            "model_sha256": self._model.sha256,
+            "own_probability": judged.probability,
+            "reason": judged.reason,
+        }
+        with self._database.write() as connection:
+            connection.execute(insert(judgements).values(**row))
 
     def inputs_hmac(self, course: Mapping[Any, Any]) -> str:
         """Return the HMAC of a course's inputs: of its typed values that are present, whatever it is called."""

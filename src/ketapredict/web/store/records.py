@@ -11,9 +11,13 @@ from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, select
 
 from ketapredict.errors import ServerError
 from ketapredict.web.store.database import Database
-from ketapredict.web.store.schema import purges, security_events, shown_predictions
+from ketapredict.web.store.schema import judgements, purges, security_events, shown_predictions
 
-RECORDS: dict[str, Table] = {"predictions": shown_predictions, "events": security_events}
+RECORDS: dict[str, Table] = {
+    "predictions": shown_predictions,
+    "judgements": judgements,
+    "events": security_events,
+}
 PAGE_ROWS = 100
 _CHUNK_ROWS = 2000
 # What has just happened cannot be removed, by whatever retention time.
@@ -82,7 +86,7 @@ def csv_of(database: Database, table: Table, wanted: Filter) -> Iterator[str]:
         before = rows[-1]["id"]
 
 
-def purge(database: Database, days: int, user_name: str) -> tuple[int, int]:
+def purge(database: Database, days: int, user_name: str) -> tuple[int, int, int]:
     """Remove records older than a retention time; the removal is recorded.
 
     Parameters
@@ -95,7 +99,7 @@ def purge(database: Database, days: int, user_name: str) -> tuple[int, int]:
 
     Returns
     -------
-    predictions, events : int
+    predictions, events, judgements : int
         How many were removed.
 
     Raises
@@ -115,7 +119,7 @@ def purge(database: Database, days: int, user_name: str) -> tuple[int, int]:
         connection.execute(insert(purges).values(at=now, cutoff=cutoff, user_name=user_name[:64], **counts))
         for table in RECORDS.values():
             connection.execute(delete(table).where(table.c.at < cutoff))
-    return counts["predictions"], counts["events"]
+    return counts["predictions"], counts["events"], counts["judgements"]
 
 
 def _cell(value: Any) -> Any:

@@ -21,6 +21,7 @@ from sqlalchemy import (
 NAME = 64
 COURSE_ID = 200
 DIGEST = 64
+REASON = 1000
 
 
 class Moment(TypeDecorator[datetime]):
@@ -86,7 +87,7 @@ sign_in_attempts = Table(
     Column("address", String(45), nullable=False),
 )
 
-# The two tables that are only ever added to: triggers refuse changes, and removals outside `purges`.
+# The tables that are only ever added to: triggers refuse changes, and removals outside `purges`.
 security_events = Table(
     "security_events",
     metadata,
@@ -120,6 +121,26 @@ shown_predictions = Table(
     Index("ix_shown_predictions_course_id_at", "course_id", "at"),
 )
 
+# What clinicians think of estimates that they were shown.
+judgements = Table(
+    "judgements",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("user_name", String(NAME), nullable=False),
+    Column("course_id", String(COURSE_ID), nullable=False),
+    Column("inputs_hmac", String(DIGEST), nullable=False),
+    Column("model_name", String(120), nullable=False),
+    Column("model_version", String(64), nullable=False),
+    Column("model_sha256", String(DIGEST), nullable=False),
+    Column("landmark", String(40), nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("probability", Double, nullable=False),
+    Column("own_probability", Double, nullable=False),
+    Column("reason", String(REASON), nullable=False),
+    Index("ix_judgements_course_id_at", "course_id", "at"),
+)
+
 # Each removal of what is older than the retention time: what the triggers let go by, and a record itself.
 purges = Table(
     "purges",
@@ -130,4 +151,5 @@ purges = Table(
     Column("user_name", String(NAME), nullable=False),
     Column("predictions", Integer, nullable=False),
     Column("events", Integer, nullable=False),
+    Column("judgements", Integer, nullable=False, server_default="0"),
 )
