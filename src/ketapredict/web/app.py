@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
@@ -29,6 +30,8 @@ from ketapredict.web.store.events import SecurityLog
 from ketapredict.web.store.recorder import Recorder
 
 STATIC = Path(__file__).parent / "static"
+# Requests are answered by computing, not by waiting: more threads only take turns, and all of them wait longer.
+_THREADS = 8
 
 
 def create_app(settings: Settings, served: Served | None = None) -> FastAPI:
@@ -54,6 +57,7 @@ def create_app(settings: Settings, served: Served | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = _THREADS
         yield
         database.close()
 

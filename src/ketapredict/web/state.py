@@ -33,4 +33,9 @@ def server_state(request: Request) -> ServerState:
     return state
 
 
-State = Annotated[ServerState, Depends(server_state)]
+async def _state(request: Request) -> ServerState:
+    """Do the same as a dependency: what waits for nothing needs no thread."""
+    return server_state(request)
+
+
+State = Annotated[ServerState, Depends(_state)]

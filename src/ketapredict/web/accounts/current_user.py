@@ -1,10 +1,11 @@
 """Who sends a request, and whether that role may."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 
 from ketapredict.web.accounts.cookies import session_cookie
 from ketapredict.web.accounts.directory import find_account
@@ -42,23 +43,23 @@ def current_user(request: Request) -> User:
 CurrentUser = Annotated[User, Depends(current_user)]
 
 
-def require(*roles: Role) -> Callable[[Request, User], User]:
+def require(*roles: Role) -> Callable[[Request, User], Awaitable[User]]:
     """Make a dependency that lets in users with one of some roles; refusals are recorded.
 
     Use: `user: Annotated[User, Depends(require(Role.CLINICIAN))]`.
     """
 
-    def required(request: Request, user: CurrentUser) -> User:
-        refuse_other_roles(request, user, roles)
+    async def required(request: Request, user: CurrentUser) -> User:
+        await refuse_other_roles(request, user, roles)
         return user
 
     return required
 
 
-def refuse_other_roles(request: Request, user: User, roles: tuple[Role, ...]) -> None:
+async def refuse_other_roles(request: Request, user: User, roles: tuple[Role, ...]) -> None:
     """Raise Refused, and record it, unless a user has one of some roles."""
     if not user.roles & set(roles):
-        server_state(request).security.record(Event.WRONG_ROLE, request, user.name)
+        await run_in_threadpool(server_state(request).security.record, Event.WRONG_ROLE, request, user.name)
         raise Refused(f"This is for the role {' or '.join(roles)}.")
 
 

@@ -1,6 +1,6 @@
 """Which machine sends a request."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -40,11 +40,11 @@ def machine_user(
 MachineUser = Annotated[User, Depends(machine_user)]
 
 
-def require_machine(*roles: Role) -> Callable[[Request, User], User]:
+def require_machine(*roles: Role) -> Callable[[Request, User], Awaitable[User]]:
     """Make a dependency that lets in machines with one of some roles; refusals are recorded."""
 
-    def required(request: Request, user: MachineUser) -> User:
-        refuse_other_roles(request, user, roles)
+    async def required(request: Request, user: MachineUser) -> User:
+        await refuse_other_roles(request, user, roles)
         return user
 
     return required

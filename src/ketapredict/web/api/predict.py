@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pandas as pd
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
@@ -27,6 +28,7 @@ from ketapredict.web.api.forms import (
     course_form,
 )
 from ketapredict.web.api.machine_user import require_machine
+from ketapredict.web.records import plain_rows
 from ketapredict.web.state import State
 from ketapredict.web.store.recorder import Surface
 
@@ -121,14 +123,15 @@ def _rejects(table: pd.DataFrame) -> list[Reject]:
 
 def _predictions(model: ResponseModel, cohort: Cohort, scored: pd.DataFrame) -> list[Prediction]:
     places = dict(zip(cohort.table["course_id"], range(len(cohort)), strict=True))
-    courses = cohort.table.astype(object).where(cohort.table.notna(), None).to_dict("records")
+    courses = plain_rows(cohort.table)
     read = {landmark.landmark: columns_read(landmark, cohort) for landmark in model.bundle.landmarks}
     shap = [name for name in scored.columns if name.startswith("shap_")]
     told = []
-    for result in scored.to_dict("records"):
+    for result in plain_rows(scored):
         place = places[result["course_id"]]
-        present = [name for name in shap if not pd.isna(result[name])]
-        values = pd.Series([result[name] for name in present], dtype=float).to_numpy()
+        # NaN is no number: the landmark's model has no such concept.
+        present = [name for name in shap if result[name] == result[name]]
+        values = np.array([result[name] for name in present])
         names = tuple(name.removeprefix("shap_") for name in present)
         # A concept without any contribution has nothing to tell, here as in every other explanation.
         steps = [step for step in steps_largest_first(result["base_logit"], names, values) if step[1] != 0.0]

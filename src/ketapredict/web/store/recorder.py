@@ -16,6 +16,7 @@ from ketapredict.response_model import ResponseModel
 from ketapredict.web.accounts.roles import User
 from ketapredict.web.keys import Keys
 from ketapredict.web.patient.judgement import Judgement
+from ketapredict.web.records import plain_rows
 from ketapredict.web.store.database import Database
 from ketapredict.web.store.schema import judgements, shown_predictions
 
@@ -65,7 +66,7 @@ class Recorder:
             surface,
             [
                 {name: getattr(told, name) for name in _RESULT}
-                | {"inputs_hmac": self.inputs_hmac(course.table.iloc[0].to_dict())}
+                | {"inputs_hmac": self.inputs_hmac(plain_rows(course.table)[0])}
             ],
         )
 
@@ -81,14 +82,14 @@ class Recorder:
             Holds at least their courses.
         surface : Surface
         """
-        inputs = cohort.table.set_index("course_id", drop=False)
-        inputs = inputs.loc[scored["course_id"]]
+        inputs = {course["course_id"]: course for course in plain_rows(cohort.table)}
         self._add(
             user,
             surface,
             [
-                {name: _plain(result[name]) for name in _RESULT} | {"inputs_hmac": self.inputs_hmac(course)}
-                for result, course in zip(scored.to_dict("records"), inputs.to_dict("records"), strict=True)
+                {name: _plain(result[name]) for name in _RESULT}
+                | {"inputs_hmac": self.inputs_hmac(inputs[result["course_id"]])}
+                for result in plain_rows(scored)
             ],
         )
 
@@ -98,7 +99,7 @@ class Recorder:
         row |= {
             "at": datetime.now(UTC),
             "user_name": user.name,
-            "inputs_hmac": self.inputs_hmac(course.table.iloc[0].to_dict()),
+            "inputs_hmac": self.inputs_hmac(plain_rows(course.table)[0]),
             "model_sha256": self._model.sha256,
             "own_probability": judged.probability,
             "reason": judged.reason,
