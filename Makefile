@@ -53,6 +53,10 @@ data: env
 bench: env
 	$(BIN)/python benchmarks/real_trials.py
 
+.PHONY: bench-serving
+bench-serving: env
+	$(BIN)/python benchmarks/serving.py
+
 # What serves one kind of test only lies beside the environment, which stays small; tests find it there.
 .extra/%/.ready: requirements-%.lock .python-version | .venv/.ready
 	rm -rf $(@D)

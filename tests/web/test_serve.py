@@ -1,16 +1,18 @@
 """The command `serve`, as a process of its own: TLS, a reverse proxy, sudden death."""
 
 import os
+import re
 import signal
 import ssl
 import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import text
+import sqlalchemy
 from tests.web.conftest import opened_database
 from tests.web.processes import serving
 
@@ -30,13 +32,10 @@ def model_folder(short_model, tmp_path):
 
 @pytest.fixture
 def certificate(tmp_path):
-    """A certificate of one's own for localhost, as docs/serving.md makes it."""
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-    )
-    subprocess.run(
-        [*command.split(), "-keyout", "key.pem", "-out", "cert.pem"], cwd=tmp_path, check=True, capture_output=True
-    )
+    """A certificate of one's own for localhost, made by the command in docs/serving.md."""
+    text = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    command = re.search(r"<!-- certificate: begin -->\n```\n(.+)\n```", text)[1]
+    subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
     return tmp_path / "cert.pem", tmp_path / "key.pem"
 
 
@@ -67,7 +66,7 @@ def test_sudden_death_loses_nothing_that_was_shown(model_folder, tmp_path, datab
         for thread in threads:
             thread.join()
     with database.read() as connection:
-        recorded = set(connection.execute(text("SELECT course_id FROM shown_predictions")).scalars())
+        recorded = set(connection.execute(sqlalchemy.text("SELECT course_id FROM shown_predictions")).scalars())
     shown = {course_id for ids in arrived for course_id in ids}
     assert len(shown) >= 120
     assert shown <= recorded
@@ -121,8 +120,6 @@ class Proxy(BaseHTTPRequestHandler):
 
 
 def test_behind_a_reverse_proxy_that_speaks_tls_and_signs_people_in(model_folder, tmp_path, certificate):
-    import re
-
     cert, key = certificate
     with opened_database(f"sqlite:///{tmp_path}/web.db") as database:
         add_account(database, "jane", Role.AUDITOR, None)
