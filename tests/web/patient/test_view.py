@@ -7,6 +7,8 @@ import pytest
 from scipy.special import expit
 
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.columns import Column
+from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.errors import ModelError
 from ketapredict.web.patient.view import patient_view
 
@@ -74,6 +76,16 @@ def test_an_earlier_landmark_can_be_asked_for_and_the_notes_stay_those_of_now(sh
     assert late.landmarks == ("24h", "72h")
     with pytest.raises(ModelError, match="Expected a landmark of the model"):
         patient_view(short_model, course, "inf9")
+
+
+def test_a_mapping_of_the_cohort_can_answer_what_the_rules_ask(short_model, short_cohort):
+    asked = Column("urinary_symptoms", "yes_no", "urinary symptoms", "urinary")
+    frame = short_cohort.table.iloc[:1].assign(urinary_symptoms="yes")
+    course = cohort_from_frame(frame, short_cohort.protocol, (asked,))
+    plain, known = patient_view(short_model, one(short_cohort)), patient_view(short_model, course)
+    assert "urinary-symptoms" in [note.rule.id for note in plain.notes_in("unknown")]
+    assert "urinary-symptoms" in [note.rule.id for note in known.notes_in("holds")]
+    assert known.estimate.told == plain.estimate.told
 
 
 def test_the_rate_beside_it_is_that_of_the_training_courses(short_model, short_cohort):
