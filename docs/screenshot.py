@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / ".extra" / "browser"))
 COURSE = "simulated-0012"
-WIDTH, HEIGHT = 1080, 1500
+WIDTH, HEIGHT = 1080, 2260
 MOVES = 40
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -63,7 +63,6 @@ def picture(page: Any) -> bytes:
     """Return the top of the page, in few colours: small enough for a repository."""
     from PIL import Image
 
-    # The landmark at which the demonstration's patient is most often asked about.
     page.get_by_role("link", name="at 24 h", exact=True).click()
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     written = io.BytesIO()

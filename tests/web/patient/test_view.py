@@ -1,7 +1,5 @@
 """The view of one patient is the model's own explanation, whatever the words around it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -15,20 +13,8 @@ from ketapredict.web.patient.view import patient_view
 
 def one(cohort: Cohort, row: int = 0, **values: object) -> Cohort:
     """A single course with some values changed."""
-    course = cohort.subset(np.arange(len(cohort)) == row)
-    table = course.table.copy()
-    for name, value in values.items():
-        table[name] = (
-            np.array([value]) if isinstance(value, float) else table[name].astype(object).map(lambda _, v=value: v)
-        )
-        if name in ("diagnosis", "substance_use"):
-            table[name] = (
-                course.table[name]
-                .cat.set_categories(course.table[name].cat.categories)
-                .map(lambda _, v=value: v)
-                .astype(course.table[name].dtype)
-            )
-    return replace(course, table=table)
+    frame = cohort.table.iloc[[row]].astype(object).assign(**values)
+    return cohort_from_frame(frame, cohort.protocol)
 
 
 def test_the_numbers_are_those_of_explain(short_model, short_cohort):
