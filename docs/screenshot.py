@@ -66,7 +66,7 @@ def picture(page: Any) -> bytes:
     page.get_by_role("link", name="at 24 h", exact=True).click()
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     written = io.BytesIO()
-    shot.quantize(96, dither=Image.Dither.NONE).save(written, "PNG", optimize=True)
+    shot.quantize(200, dither=Image.Dither.NONE).save(written, "PNG", optimize=True)
     return written.getvalue()
 
 
