@@ -152,6 +152,18 @@ def test_one_course_is_recorded_alike_alone_and_in_a_table(database, recorder, s
     assert first == last
 
 
+def test_whatever_a_course_is_called_it_is_recorded(database, recorder, scored, short_cohort):
+    from dataclasses import replace
+
+    name = "x" * 5000 + "\x00\n\u00e9"
+    table = short_cohort.table.iloc[[3]].assign(course_id=name).reset_index(drop=True)
+    one = replace(short_cohort, table=table, rows=short_cohort.rows[[3]])
+    recorder.record_table(NOBODY, scored.iloc[[3]].assign(course_id=name), one, Surface.REST)
+    recorder.record(NOBODY, recorder._model.explain(one, name), one, Surface.PATIENT)
+    rows = page_of(database, shown_predictions, Filter())
+    assert [row["course_id"] for row in rows] == [name.replace("\x00", "\ufffd")] * 2
+
+
 def test_the_hash_of_inputs_is_of_the_inputs_alone(recorder, short_cohort):
     course = short_cohort.table.iloc[0].to_dict()
     assert recorder.inputs_hmac(course) == recorder.inputs_hmac(course | {"course_id": "x", "site": "y"})

@@ -132,19 +132,22 @@ def test_what_if_without_scripts(browser, address, signed_in):
     context.close()
 
 
-def test_the_summary_prints_on_one_page(patient, pictures, tmp_path):
+def printed_pages(page) -> int:
+    """How many pages of paper a page is."""
+    return len(re.findall(rb"/Type\s*/Page[^s]", page.pdf(prefer_css_page_size=True)))
+
+
+def test_the_summary_prints_on_one_page(patient, pictures):
     page = patient
-    # The longest summary there is: all that can be watched, nothing known of the rest.
     page.get_by_role("link", name="Summary to print").click()
-    page.pdf(path=tmp_path / "summary.pdf", prefer_css_page_size=True)
-    assert len(re.findall(rb"/Type\s*/Page[^s]", (tmp_path / "summary.pdf").read_bytes())) == 1
+    assert printed_pages(page) == 1
     page.emulate_media(media="print")
     assert not page.locator(".site-header").is_visible()
     assert page.locator(".statement").is_visible()
     page.screenshot(path=pictures / "summary.png", full_page=True)
 
 
-def test_a_new_patient_with_a_mistake_is_repaired_by_keyboard_alone(page, address, pictures, tmp_path):
+def test_a_new_patient_with_a_mistake_is_repaired_by_keyboard_alone(page, address, pictures):
     page.goto(f"{address}/new")
 
     def to(field: str) -> None:
@@ -193,8 +196,36 @@ def test_a_new_patient_with_a_mistake_is_repaired_by_keyboard_alone(page, addres
     page.screenshot(path=pictures / "new-patient.png", full_page=True)
     # Much to watch and much unknown: still one page of paper.
     page.get_by_role("link", name="Summary to print").click()
-    page.pdf(path=tmp_path / "new.pdf", prefer_css_page_size=True)
-    assert len(re.findall(rb"/Type\s*/Page[^s]", (tmp_path / "new.pdf").read_bytes())) == 1
+    assert printed_pages(page) == 1
+
+
+def test_the_summary_of_a_patient_in_whom_everything_is_to_be_watched_is_one_page_too(page, address, pictures):
+    page.goto(f"{address}/new")
+    for choice in page.locator("select").all():
+        if "yes" in choice.locator("option").all_inner_texts():
+            choice.select_option("yes")
+    for field, value in {"diagnosis": "BD-I", "mood_stabilizer": "no", "substance_use": "current"}.items():
+        page.locator(f"#field-{field}").select_option(value)
+    numbers = {
+        "course_id": "all-of-it",
+        "score_baseline": "44",
+        "score_24h": "44",
+        "score_72h": "41",
+        "age_years": "71",
+        "systolic_mmhg": "180",
+        "diastolic_mmhg": "110",
+        "suicidality_item": "6",
+        "suicide_attempts": "3",
+        "benzodiazepine_mg_per_day": "40",
+    }
+    for field, value in numbers.items():
+        page.locator(f"#field-{field}").fill(value)
+    press(page, "Show what to watch, and the estimate")
+    assert page.locator("#notes-holding li[data-rule]").count() >= 18
+    page.get_by_role("link", name="Summary to print").click()
+    page.emulate_media(media="print")
+    page.screenshot(path=pictures / "summary-everything.png", full_page=True)
+    assert printed_pages(page) == 1
 
 
 def test_axe_finds_nothing_serious_on_any_page(patient, address, pictures):

@@ -1,32 +1,20 @@
 """The view of one patient is the model's own explanation, whatever the words around it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy.special import expit
 
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.columns import Column
+from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.errors import ModelError
 from ketapredict.web.patient.view import patient_view
 
 
 def one(cohort: Cohort, row: int = 0, **values: object) -> Cohort:
     """A single course with some values changed."""
-    course = cohort.subset(np.arange(len(cohort)) == row)
-    table = course.table.copy()
-    for name, value in values.items():
-        table[name] = (
-            np.array([value]) if isinstance(value, float) else table[name].astype(object).map(lambda _, v=value: v)
-        )
-        if name in ("diagnosis", "substance_use"):
-            table[name] = (
-                course.table[name]
-                .cat.set_categories(course.table[name].cat.categories)
-                .map(lambda _, v=value: v)
-                .astype(course.table[name].dtype)
-            )
-    return replace(course, table=table)
+    frame = cohort.table.iloc[[row]].astype(object).assign(**values)
+    return cohort_from_frame(frame, cohort.protocol)
 
 
 def test_the_numbers_are_those_of_explain(short_model, short_cohort):
@@ -74,6 +62,16 @@ def test_an_earlier_landmark_can_be_asked_for_and_the_notes_stay_those_of_now(sh
     assert late.landmarks == ("24h", "72h")
     with pytest.raises(ModelError, match="Expected a landmark of the model"):
         patient_view(short_model, course, "inf9")
+
+
+def test_a_mapping_of_the_cohort_can_answer_what_the_rules_ask(short_model, short_cohort):
+    asked = Column("urinary_symptoms", "yes_no", "urinary symptoms", "urinary")
+    frame = short_cohort.table.iloc[:1].assign(urinary_symptoms="yes")
+    course = cohort_from_frame(frame, short_cohort.protocol, (asked,))
+    plain, known = patient_view(short_model, one(short_cohort)), patient_view(short_model, course)
+    assert "urinary-symptoms" in [note.rule.id for note in plain.notes_in("unknown")]
+    assert "urinary-symptoms" in [note.rule.id for note in known.notes_in("holds")]
+    assert known.estimate.told == plain.estimate.told
 
 
 def test_the_rate_beside_it_is_that_of_the_training_courses(short_model, short_cohort):

@@ -3,6 +3,7 @@
 import logging
 import os
 import traceback
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,9 +37,8 @@ class Failures:
             if os.environ.get("KETAPREDICT_DEBUG"):
                 raise
             last = traceback.extract_tb(error.__traceback__)[-1]
-            log.error(
-                "%s at %s:%s: a defect of the program, please report it", type(error).__name__, last.name, last.lineno
-            )
+            place = f"{last.name} ({Path(last.filename).name}:{last.lineno})"
+            log.error("%s at %s: a defect of the program, please report it", type(error).__name__, place)
             if not started:
                 answer = refusal(Request(scope), 500, "This is a defect of the program. Nothing was shown.")
                 await answer(scope, receive, send)

@@ -65,7 +65,7 @@ class Recorder:
             user,
             surface,
             [
-                {name: getattr(told, name) for name in _RESULT}
+                {name: _plain(getattr(told, name)) for name in _RESULT}
                 | {"inputs_hmac": self.inputs_hmac(plain_rows(course.table)[0])}
             ],
         )
@@ -95,14 +95,14 @@ class Recorder:
 
     def record_judgement(self, user: User, told: PatientExplanation, course: Cohort, judged: Judgement) -> None:
         """Record what a user thinks of an estimate, beside it; on return it is on disk."""
-        row = {name: getattr(told, name) for name in _RESULT if name not in ("p_low", "p_high", "in_scope")}
+        row = {name: _plain(getattr(told, name)) for name in _RESULT if name not in ("p_low", "p_high", "in_scope")}
         row |= {
             "at": datetime.now(UTC),
             "user_name": user.name,
             "inputs_hmac": self.inputs_hmac(plain_rows(course.table)[0]),
             "model_sha256": self._model.sha256,
             "own_probability": judged.probability,
-            "reason": judged.reason,
+            "reason": _plain(judged.reason),
         }
         with self._database.write() as connection:
             connection.execute(insert(judgements).values(**row))
@@ -145,4 +145,5 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
-    return float(value) if isinstance(value, (int, float, np.number)) else str(value)
+    # PostgreSQL takes no NUL.
+    return float(value) if isinstance(value, (int, float, np.number)) else str(value).replace("\x00", "\ufffd")

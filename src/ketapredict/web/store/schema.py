@@ -15,11 +15,11 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     TypeDecorator,
 )
 
 NAME = 64
-COURSE_ID = 200
 DIGEST = 64
 REASON = 1000
 
@@ -106,12 +106,12 @@ shown_predictions = Table(
     Column("at", Moment, nullable=False, index=True),
     Column("user_name", String(NAME), nullable=False),
     Column("surface", String(20), nullable=False),
-    Column("course_id", String(COURSE_ID), nullable=False),
+    Column("course_id", Text, nullable=False),
     Column("inputs_hmac", String(DIGEST), nullable=False),
-    Column("model_name", String(120), nullable=False),
-    Column("model_version", String(64), nullable=False),
+    Column("model_name", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
     Column("model_sha256", String(DIGEST), nullable=False),
-    Column("landmark", String(40), nullable=False),
+    Column("landmark", Text, nullable=False),
     Column("outcome", String(20), nullable=False),
     Column("probability", Double, nullable=False),
     Column("p_low", Double),
@@ -128,12 +128,12 @@ judgements = Table(
     Column("id", Integer, primary_key=True),
     Column("at", Moment, nullable=False, index=True),
     Column("user_name", String(NAME), nullable=False),
-    Column("course_id", String(COURSE_ID), nullable=False),
+    Column("course_id", Text, nullable=False),
     Column("inputs_hmac", String(DIGEST), nullable=False),
-    Column("model_name", String(120), nullable=False),
-    Column("model_version", String(64), nullable=False),
+    Column("model_name", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
     Column("model_sha256", String(DIGEST), nullable=False),
-    Column("landmark", String(40), nullable=False),
+    Column("landmark", Text, nullable=False),
     Column("outcome", String(20), nullable=False),
     Column("probability", Double, nullable=False),
     Column("own_probability", Double, nullable=False),
