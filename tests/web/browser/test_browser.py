@@ -6,7 +6,7 @@ import time
 import pytest
 from tests.web.browser.conftest import sign_in
 
-# What was measured on a quiet machine is in docs/web-page.md; here others are at work, and this is no measurement.
+# docs/screenshot.py measures how long it takes; here others may be at work, and this only catches what is broken.
 LONGEST_WAIT = 1.0
 PROBABILITY = re.compile(r"^(under |over )?\d{1,2}%$")
 

@@ -175,6 +175,8 @@ def course_from_entries(
     """
     columns = form_columns(bundle)
     cells = dict(fixed or {}) | {name: entered.get(name, "").strip() for name in columns}
+    # An empty column and an absent one are the same; what is absent takes no time.
+    cells = {name: text for name, text in cells.items() if text or (name in columns and columns[name].required)}
     try:
         cohort = cohort_from_frame(pd.DataFrame([cells], dtype="str"), bundle.protocol, _extras(bundle))
     except CohortError as error:
