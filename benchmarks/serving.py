@@ -69,9 +69,7 @@ def main() -> None:
                 ("patient's page, as fast as answered", page, None),
             ):
                 before = cpu_seconds(process)
-                waits = load(address, call, asked.users, asked.seconds, rate)
-                # The second of warming up is in the time, and about so in the number.
-                answered = len(waits) * (asked.seconds + WARMING) / asked.seconds
+                waits, answered = load(address, call, asked.users, asked.seconds, rate)
                 told(what, waits, asked.seconds, 1000 * (cpu_seconds(process) - before) / answered)
         finally:
             process.terminate()
@@ -123,9 +121,13 @@ def first_patient(address: str) -> tuple[list[str], dict[str, str]]:
     return sorted(set(found)), {}
 
 
-def load(address: str, call: Call, users: int, seconds: float, rate: float | None) -> np.ndarray:
-    """Return the waiting times, in milliseconds, of what users asked for in some seconds, after one of warming up."""
+def load(address: str, call: Call, users: int, seconds: float, rate: float | None) -> tuple[np.ndarray, int]:
+    """Let users ask for some seconds, after one of warming up.
+
+    Returns the waiting times in milliseconds, and the number of answers with those of the warming up.
+    """
     waits: list[list[float]] = [[] for _ in range(users)]
+    answered = [0] * users
     begin = time.perf_counter() + WARMING
 
     def user(number: int) -> None:
@@ -139,6 +141,7 @@ def load(address: str, call: Call, users: int, seconds: float, rate: float | Non
             sent = due if rate else time.perf_counter()
             call(connection, turn)
             fetched(connection)
+            answered[number] += 1
             if sent >= begin:
                 waits[number].append(time.perf_counter() - sent)
             turn += users
@@ -151,7 +154,7 @@ def load(address: str, call: Call, users: int, seconds: float, rate: float | Non
         thread.join()
     if not all(waits):
         raise SystemExit("A user got no answer.")
-    return 1000 * np.concatenate([np.array(found) for found in waits])
+    return 1000 * np.concatenate([np.array(found) for found in waits]), sum(answered)
 
 
 def cpu_seconds(process: "subprocess.Popen[bytes]") -> float:

@@ -70,7 +70,8 @@ def predict_router(model: ResponseModel, most_courses: int) -> APIRouter:
         rejects = _rejects(pd.concat([part for part in parts if len(part)])) if any(map(len, parts)) else []
         if not len(scored.table):
             return problem(422, "No course can be predicted: see `rejects`.", rejects=[r.model_dump() for r in rejects])
-        state.recorder.record_table(user, scored.table, cohort, Surface.REST)
+        results, courses = plain_rows(scored.table), plain_rows(cohort.table)
+        state.recorder.record_rows(user, results, courses, Surface.REST)
         return JSONResponse(
             Predictions(
                 statement=served.bundle.statement,
@@ -79,7 +80,7 @@ def predict_router(model: ResponseModel, most_courses: int) -> APIRouter:
                 courses=cohort.counts.courses,
                 predicted=len(scored.table),
                 rejected=cohort.counts.courses - len(scored.table),
-                predictions=_predictions(served, cohort, scored.table),
+                predictions=_predictions(served, cohort, results, courses),
                 rejects=rejects,
             ).model_dump()
         )
@@ -121,13 +122,14 @@ def _rejects(table: pd.DataFrame) -> list[Reject]:
     ]
 
 
-def _predictions(model: ResponseModel, cohort: Cohort, scored: pd.DataFrame) -> list[Prediction]:
-    places = dict(zip(cohort.table["course_id"], range(len(cohort)), strict=True))
-    courses = plain_rows(cohort.table)
+def _predictions(
+    model: ResponseModel, cohort: Cohort, results: list[dict[str, Any]], courses: list[dict[str, Any]]
+) -> list[Prediction]:
+    places = {course["course_id"]: place for place, course in enumerate(courses)}
     read = {landmark.landmark: columns_read(landmark, cohort) for landmark in model.bundle.landmarks}
-    shap = [name for name in scored.columns if name.startswith("shap_")]
+    shap = [name for name in results[0] if name.startswith("shap_")]
     told = []
-    for result in plain_rows(scored):
+    for result in results:
         place = places[result["course_id"]]
         # NaN is no number: the landmark's model has no such concept.
         present = [name for name in shap if result[name] == result[name]]

@@ -11,6 +11,8 @@ from ketapredict.web.answers import refusal
 from ketapredict.web.settings import Settings
 from ketapredict.web.store.events import Event, SecurityLog
 
+_LONGEST_ADDRESS = 45
+
 
 class Origins:
     """Refuse requests for other host names, and requests that change something from other sites' pages.
@@ -61,4 +63,4 @@ def _client(request: Request, trusted: tuple[str, ...]) -> tuple[str, int] | Non
         return request.scope.get("client")
     hops = [hop.strip() for value in request.headers.getlist("x-forwarded-for") for hop in value.split(",")]
     outside = [hop for hop in hops if hop not in trusted]
-    return (outside[-1], 0) if outside else (client.host, client.port)
+    return (outside[-1][:_LONGEST_ADDRESS], 0) if outside else (client.host, client.port)

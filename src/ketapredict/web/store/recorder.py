@@ -82,14 +82,20 @@ class Recorder:
             Holds at least their courses.
         surface : Surface
         """
-        inputs = {course["course_id"]: course for course in plain_rows(cohort.table)}
+        self.record_rows(user, plain_rows(scored), plain_rows(cohort.table), surface)
+
+    def record_rows(
+        self, user: User, scored: list[dict[str, Any]], courses: list[dict[str, Any]], surface: Surface
+    ) -> None:
+        """Record predictions whose tables are plain rows already; otherwise as `record_table`."""
+        inputs = {course["course_id"]: course for course in courses}
         self._add(
             user,
             surface,
             [
                 {name: _plain(result[name]) for name in _RESULT}
                 | {"inputs_hmac": self.inputs_hmac(inputs[result["course_id"]])}
-                for result in plain_rows(scored)
+                for result in scored
             ],
         )
 
