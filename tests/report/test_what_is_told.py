@@ -31,6 +31,11 @@ def test_counts_are_those_that_the_figures_are_of(facts):
             assert not any("9999" in cell or "8888" in cell for row in table.rows for cell in row)
 
 
+def test_the_first_table_compares_with_early_improvement_alone(facts):
+    found = facts.studies[0].validation.differences["early improvement alone"]["log_loss"]
+    assert tables(summary(facts))[0].rows[0][5].startswith(f"{found.estimate:.3f} ({found.low:.3f} to")
+
+
 @pytest.mark.parametrize(("treatment", "said"), [("ketamine", "ketamine infusions"), ("drug", "NOT ketamine")])
 def test_the_treatment_is_that_of_the_protocol(facts, treatment, said):
     protocol = replace(facts.model.bundle.protocol, active_treatment=treatment)
