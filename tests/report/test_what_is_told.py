@@ -3,14 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from ketapredict.report.card.data import data
 from ketapredict.report.card.page import Table
 from ketapredict.report.card.purpose import purpose, summary
 from ketapredict.report.characteristics import HIDDEN, _told
-from ketapredict.validate.assessment import _without_small_subgroups
 
 
 def tables(section) -> list[Table]:
@@ -52,24 +50,6 @@ def test_what_a_hidden_count_could_be_reckoned_from_is_hidden_too():
     assert told[0] == ["118 (58%)", "73 (57%)", "45 (58%)"]
     assert told[1] == ["83 (40%)", "not told", "not told"]
     assert told[2] == [HIDDEN, HIDDEN, "not told"]
-
-
-def test_a_subgroup_whose_events_are_hidden_tells_them_nowhere():
-    names = ["MDD", "BD-I", "BD-II", "BD"]
-    courses, events = [140, 18, 34, 13], [80, 3, 20, 8]
-    few = ["", "too few to say: 18 courses, 3 with the outcome", "", "too few to say: 13 courses, 8 with the outcome"]
-    table = pd.DataFrame(
-        {
-            "variable": "diagnosis", "level": names, "courses": courses, "events": events, "measure": "auc",
-            "estimate": 0.7, "low": 0.6, "high": 0.8, "warning": few, "certainly_miscalibrated": False,
-        }
-    )  # fmt: skip
-    shown = _without_small_subgroups(table).set_index("level")
-    assert np.isnan(shown.loc[["BD-I", "BD"], "events"]).all()
-    assert np.isnan(shown.loc["BD-I", "estimate"])
-    assert "8" not in shown.loc["BD", "warning"]
-    assert "3" not in shown.loc["BD-I", "warning"]
-    assert list(shown.loc[["MDD", "BD-II"], "events"]) == [80, 20]
 
 
 def test_every_landmark_says_whether_its_courses_are_enough(facts):

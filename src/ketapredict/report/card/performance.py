@@ -11,6 +11,7 @@ from ketapredict.report.figures.sites import site_figure
 from ketapredict.report.figures.subgroups import subgroup_figure
 from ketapredict.validate.cross_validation import MODEL, PREVALENCE
 from ketapredict.validate.measures import MEASURES
+from ketapredict.validate.small_groups import UNDER
 from ketapredict.validate.study import LandmarkStudy
 
 _DISTANCES = {
@@ -116,9 +117,8 @@ def subgroups(facts: CardFacts) -> Section:
         blocks.append(Figure(f"subgroups-{study.landmark}", svg, f"Observed over expected at {study.landmark}."))
         wide: dict[tuple[str, str], list[str]] = {}
         for row in table.itertuples():
-            line = wide.setdefault(
-                (row.variable, row.level), [row.variable, row.level, str(row.courses), _events(row.events)]
-            )
+            sizes = [_told(row.courses, UNDER), _told(row.events, "not told")]
+            line = wide.setdefault((row.variable, row.level), [row.variable, row.level, *sizes])
             line.append(interval(row.estimate, row.low, row.high))
         for row in table.drop_duplicates(["variable", "level"]).itertuples():
             told = "certainly miscalibrated" if row.certainly_miscalibrated else row.warning
@@ -219,5 +219,5 @@ def _label(measure: str) -> str:
     return measure.replace("net_benefit_", "net benefit at ").replace("_", " ")
 
 
-def _events(events: float) -> str:
-    return f"{events:g}" if events == events else "not told"
+def _told(number: float, otherwise: str) -> str:
+    return f"{number:g}" if number == number else otherwise

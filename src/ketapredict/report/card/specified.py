@@ -13,7 +13,7 @@ from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.report.card.facts import CardFacts, number
 from ketapredict.report.card.page import Block, Folded, Heading, Points, Section, Table, Text
 from ketapredict.report.specification import coefficient_table, tree_table, worked_example
-from ketapredict.validate.assessment import FEWEST_SHOWN
+from ketapredict.validate.small_groups import FEWEST_SHOWN
 
 _RULES = {
     "value": "the column itself",

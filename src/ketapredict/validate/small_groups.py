@@ -1,0 +1,50 @@
+"""What no card, table or picture tells of small groups: a count over a few is nearly a patient's own value."""
+
+import numpy as np
+import pandas as pd
+
+# Of fewer courses no figure is told.
+FEWEST_SHOWN = 5
+TOO_FEW = "too few to say"
+UNDER = f"under {FEWEST_SHOWN}"
+
+
+def without_small_subgroups(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the figures of subgroups with fewer than five courses of either class.
+
+    Where one level of a variable is left out, the events of the next smallest are too: all levels add up to the
+    known total.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `subgroups.subgroup_table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows; NaN where a number is not told, `courses` under five included.
+    """
+    rarer = np.minimum(table["events"], table["courses"] - table["events"])
+    hidden = rarer < FEWEST_SHOWN
+    shown = table.assign(courses=table["courses"].astype(float), events=table["events"].astype(float))
+    for _, rows in shown[~hidden].groupby("variable"):
+        levels = rows.drop_duplicates("level")
+        left_out = table[hidden & (table["variable"] == levels["variable"].iloc[0])]
+        if len(left_out.drop_duplicates("level")) == 1:
+            next_smallest = levels["level"].iloc[int(np.argmin(levels["events"]))]
+            beside = rows.index[rows["level"] == next_smallest]
+            shown.loc[beside, "events"] = np.nan
+            shown.loc[beside, "warning"] = shown.loc[beside, "warning"].where(
+                shown.loc[beside, "warning"] == "", TOO_FEW
+            )
+    shown.loc[table["courses"] < FEWEST_SHOWN, "courses"] = np.nan
+    shown.loc[hidden, ["events", "estimate", "low", "high"]] = np.nan
+    shown.loc[hidden, "warning"] = f"{TOO_FEW}: under {FEWEST_SHOWN} with the outcome or without"
+    return shown
+
+
+def without_small_characteristics(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out characteristics known of fewer than five courses on either side, of `missing_outcomes`."""
+    known = table[["completers_known", "others_known"]].min(axis=1)
+    return table[known >= FEWEST_SHOWN].reset_index(drop=True)
