@@ -75,12 +75,12 @@ def sizes():
 def sites():
     measures = {"auc": 0.713, "calibration_slope": 0.92, "calibration_intercept": -0.11, "net_benefit_0.3": 0.2}
     records = [
-        (site, many, 60, 31, name, "identity", value, value - 0.2, value + wide, 0.1)
+        (site, many, 60, 31, name, "identity", value, value - 0.2, value + wide, 0.1, "")
         for site, many, wide in (("North", 1, 0.2), ("South", 1, 9.0), ("smaller sites", 4, np.nan))
         for name, value in measures.items()
     ]
     pooled = [(name, "identity", v, v - 0.1, v + 0.1, 3, 0.1, 0.2, v - 0.3, v + 0.3) for name, v in measures.items()]
-    return pd.DataFrame(records, columns=SITE_COLUMNS), pd.DataFrame(pooled, columns=POOLED_COLUMNS)
+    return pd.DataFrame(records, columns=[*SITE_COLUMNS, "told"]), pd.DataFrame(pooled, columns=POOLED_COLUMNS)
 
 
 def subgroups():

@@ -3,12 +3,16 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ketapredict.report.card.data import data
-from ketapredict.report.card.page import Table
+from ketapredict.report.card.page import Points, Table
+from ketapredict.report.card.performance import sites
 from ketapredict.report.card.purpose import purpose, summary
+from ketapredict.report.card.stability import stability
 from ketapredict.report.characteristics import HIDDEN, _told
+from ketapredict.validate.by_site import SiteValidation
 
 
 def tables(section) -> list[Table]:
@@ -50,6 +54,16 @@ def test_what_a_hidden_count_could_be_reckoned_from_is_hidden_too():
     assert told[0] == ["118 (58%)", "73 (57%)", "45 (58%)"]
     assert told[1] == ["83 (40%)", "not told", "not told"]
     assert told[2] == [HIDDEN, HIDDEN, "not told"]
+
+
+def test_what_became_of_a_site_is_told_under_sites(facts):
+    note = "D: its own figures are not told"
+    empty = SiteValidation(pd.DataFrame(columns=["site"]), pd.DataFrame(), np.empty(0), (note,))
+    first, *others = facts.studies
+    noted = replace(facts, studies=(replace(first, sites=empty), *others))
+    for section, expected in ((sites(noted), True), (stability(noted), False)):
+        texts = [text for block in section.blocks if isinstance(block, Points) for text in block.texts]
+        assert (f"{first.landmark}: {note}." in texts) == expected
 
 
 def test_every_landmark_says_whether_its_courses_are_enough(facts):

@@ -48,3 +48,35 @@ def without_small_characteristics(table: pd.DataFrame) -> pd.DataFrame:
     """Leave out characteristics known of fewer than five courses on either side, of `missing_outcomes`."""
     known = table[["completers_known", "others_known"]].min(axis=1)
     return table[known >= FEWEST_SHOWN].reset_index(drop=True)
+
+
+def without_small_sites(table: pd.DataFrame, events: int) -> pd.DataFrame:
+    """Leave out the figures of sites with fewer than five courses of either class.
+
+    Where one site is left out, the events of the site with the fewest after it are too, as in
+    `without_small_subgroups`, unless courses outside the table hide them anyway.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `site, courses, events, estimate, low, high, se` and more.
+    events : int
+        Of all courses that were analysed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows, with a column `told`: empty, or why there is no figure; NaN where a number is not told.
+    """
+    rarer = np.minimum(table["events"], table["courses"] - table["events"])
+    hidden = rarer < FEWEST_SHOWN
+    told = pd.Series(np.where(table["estimate"].isna(), "cannot be estimated", ""), table.index, dtype=object)
+    shown = table.assign(events=table["events"].astype(float), told=told)
+    sites = table[~hidden].drop_duplicates("site")
+    outside = events - int(table.drop_duplicates("site")["events"].sum())
+    if len(set(table[hidden]["site"])) == 1 and len(sites) and not outside:
+        next_smallest = sites["site"].iloc[int(np.argmin(sites["events"]))]
+        shown.loc[shown["site"] == next_smallest, "events"] = np.nan
+    shown.loc[hidden, ["events", "estimate", "low", "high", "se"]] = np.nan
+    shown.loc[hidden, "told"] = f"not told: {UNDER} with the outcome or without"
+    return shown

@@ -175,7 +175,6 @@ def study_landmark(
         sites = validate_by_site(data, site_of, stream(_SITES), progress=progress)
     if sites is not None:
         tables |= {"sites": sites.sites, "sites_pooled": sites.pooled}
-        statements += [f"{landmark}: {note}" for note in sites.notes]
     if effort.curve_repeats:
         with timed("learning curve"):
             tables["learning_curve"] = learning_curve(

@@ -4,11 +4,12 @@ import pandas as pd
 
 from ketapredict.explain.words import moment_words
 from ketapredict.report.card.facts import CardFacts, interval, number
-from ketapredict.report.card.page import Block, Figure, Heading, Section, Table, Text
+from ketapredict.report.card.page import Block, Figure, Heading, Points, Section, Table, Text
 from ketapredict.report.figures.calibration import calibration_figure
 from ketapredict.report.figures.decision import decision_figure
 from ketapredict.report.figures.sites import site_figure
 from ketapredict.report.figures.subgroups import subgroup_figure
+from ketapredict.validate.by_site import FEWEST_COURSES
 from ketapredict.validate.cross_validation import MODEL, PREVALENCE
 from ketapredict.validate.measures import MEASURES
 from ketapredict.validate.small_groups import UNDER
@@ -132,8 +133,16 @@ def subgroups(facts: CardFacts) -> Section:
 def sites(facts: CardFacts) -> Section:
     """Internal-external validation."""
     blocks: list[Block] = []
+    rule = Text(
+        f"A site with at least {FEWEST_COURSES} courses has figures of its own, however its courses ended; smaller "
+        "sites are measured together."
+    )
     for _, study in facts.by_landmark:
-        if study.sites is None or not len(study.sites.sites):
+        if study.sites is None:
+            continue
+        if study.sites.notes:
+            blocks.append(Points([f"{study.landmark}: {note}." for note in study.sites.notes]))
+        if not len(study.sites.sites):
             continue
         svg = site_figure(facts.statement, study.landmark, study.sites.sites, study.sites.pooled)
         caption = f"Each site predicted at {study.landmark} by a model fitted to the others."
@@ -150,13 +159,10 @@ def sites(facts: CardFacts) -> Section:
         ]
         header = ["measure", "pooled, 95% interval", "sites", "tau", "95% prediction interval for a new site"]
         blocks.append(Table(f"Random-effects pooling (REML, Hartung-Knapp) at {study.landmark}", header, rows))
-    if not blocks:
-        blocks = [
-            Text(
-                "Not possible: fewer than two sites with ten courses of either class. How the model carries over to "
-                "another site is not known."
-            )
-        ]
+    if blocks:
+        blocks.insert(0, rule)
+    else:
+        blocks = [Text("Not possible: fewer than two sites. How the model carries over to another site is not known.")]
     return Section("sites", "From site to site", blocks)
 
 
