@@ -186,7 +186,11 @@ def promote(
     outcome: OutcomeOption = OutcomeChoice.RESPONSE,
     on: Annotated[
         Path | None,
-        typer.Option("--on", metavar="COHORT", help="Hold-out: courses that neither model was trained on."),
+        typer.Option(
+            "--on",
+            metavar="COHORT",
+            help="Courses that neither was trained on, or only VERSION was.",
+        ),
     ] = None,
     mapping: MappingOption = None,
     allow_simulated: Annotated[
