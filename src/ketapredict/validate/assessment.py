@@ -10,6 +10,7 @@ from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome
 from ketapredict.features.plan import plan_design
 from ketapredict.model.members import TrainingData
+from ketapredict.model.training_rows import training_rows
 from ketapredict.validate.calibration_curve import calibration_curve
 from ketapredict.validate.comparators import meets_rule
 from ketapredict.validate.coupling import SUSPICION, coupling_null, leakage_suspicion
@@ -20,7 +21,6 @@ from ketapredict.validate.sample_size import sample_size_statement
 from ketapredict.validate.small_groups import FEWEST_SHOWN, without_small_characteristics, without_small_subgroups
 from ketapredict.validate.subgroups import subgroup_table, subgroup_variables
 from ketapredict.validate.thresholds import threshold_table
-from ketapredict.validate.training_rows import training_rows
 from ketapredict.validate.verdicts import calibration_verdicts, skill_verdicts
 
 # Riley's criteria ask for a c-statistic over 0.5; just above it the number asked for has no end.

@@ -14,12 +14,12 @@ from ketapredict.cohort.outcomes import outcome_labels
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.read import read_cohort
 from ketapredict.errors import CohortError, ModelError
+from ketapredict.model.training_rows import training_rows
 from ketapredict.response_model import ResponseModel
 from ketapredict.validate.evaluation import refuse_other_outcome
 from ketapredict.validate.intervals import Interval, bootstrap_difference, bootstrap_interval
 from ketapredict.validate.replicates import draw_secret, paired_differences, replicates
 from ketapredict.validate.subgroups import subgroup_table, subgroup_variables
-from ketapredict.validate.training_rows import training_rows
 
 DATA_HASH = "data_sha256"
 

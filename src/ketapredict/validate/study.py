@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,9 @@ from scipy.special import expit
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome
 from ketapredict.errors import TrainingError
+from ketapredict.model.fit import training_data
 from ketapredict.model.members import TrainingData
+from ketapredict.model.training_rows import training_rows
 from ketapredict.validate.assessment import Assessment, assess
 from ketapredict.validate.by_site import SiteValidation, validate_by_site
 from ketapredict.validate.cross_validation import MODEL, N_FOLDS, LandmarkValidation, cross_validate
@@ -21,7 +23,6 @@ from ketapredict.validate.learning_curve import SHARES, learning_curve
 from ketapredict.validate.optimism import optimism_table
 from ketapredict.validate.refits import bootstrap_refits
 from ketapredict.validate.replicates import draw_secret, replicates
-from ketapredict.validate.training_rows import training_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,8 @@ def study_landmark(
             statements.append(f"{landmark}: {moved.statement}")
     if not (data.weights == 1).all():
         with timed("effect of the weights"):
-            plain = replace(data, weights=np.ones(len(data.weights)))
             everyone = np.arange(len(data.labels))
+            plain = training_data(cohort, landmark, outcome, with_arm=with_arm)
             ((without, _),) = fit_and_predict(plain, [(everyone, everyone)], stream(_WEIGHTS))
         moved_by = np.abs(expit(reported) - expit(without))
         statements.append(

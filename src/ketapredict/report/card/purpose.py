@@ -38,7 +38,7 @@ def summary(facts: CardFacts) -> Section:
     few = not facts.updates and (facts.effort.refits < FULL.refits or facts.effort.repeats < FULL.repeats)
     quick = " FEWER RESAMPLES than the full run: figures and stability are rougher." if few else ""
     if bundle.provenance.get("weights") == "completion":
-        quick += " Fitted with weights for completion, made once from all courses; the figures are not weighted."
+        quick += " Fitted with weights for completion, made again inside each fold; the figures are not weighted."
     blocks: list[Block] = [
         Points(warnings, warning=True) if warnings else Text("No warning was raised by the checks of this page."),
         Table("Out-of-fold performance with 95% intervals over patients", [*header, "calibration slope"], rows),
