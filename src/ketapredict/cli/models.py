@@ -57,7 +57,7 @@ def train(
         int | None, typer.Option("--repeats", min=1, help="Repeats of the 5-fold cross-validation; default 10.")
     ] = None,
     refits: Annotated[
-        int | None, typer.Option("--refits", min=0, help="Bootstrap refits for stability; default 80, better 200.")
+        int | None, typer.Option("--refits", min=0, help="Bootstrap refits for stability; default 160, better 200.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
