@@ -86,3 +86,15 @@ def test_four_of_a_class_are_too_few_for_auc_and_slope_and_five_are_not():
         by = {figure.measure: figure for figure in site_figures(y, log_odds, ())}
         assert np.isfinite([by["auc"].value, by["calibration_slope"].value]).tolist() == [estimable] * 2
         assert np.isfinite(by["calibration_intercept"].value)
+
+
+@pytest.mark.parametrize(("event", "sign"), [(0.0, -1), (1.0, 1)])
+def test_net_benefit_can_be_pooled_where_all_gain_alike(event, sign):
+    by = {f.measure: f for f in site_figures(np.full(30, event), np.full(30, 2.0), (0.3, 0.95))}
+    all_go_on, nobody = by["net_benefit_0.3"], by["net_benefit_0.95"]
+    assert all_go_on.value == pytest.approx(1.0 if event else -0.3 / 0.7)
+    assert np.sign(all_go_on.value) == sign
+    assert nobody.value == 0.0
+    for figure, threshold in ((all_go_on, 0.3), (nobody, 0.95)):
+        # No wider than the share of one course in the 30, in units of what a course can change.
+        assert 0 < figure.se < (1 / 30) / (1 - threshold)

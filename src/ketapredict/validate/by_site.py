@@ -1,6 +1,6 @@
 """Internal-external validation: each site predicted by the procedure fitted to the other sites."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,14 +152,18 @@ def _accounts(table: pd.DataFrame, pooled: pd.DataFrame) -> list[str]:
     units = table["site"].nunique()
     notes = []
     for (site, told), rows in table[table["told"] != ""].groupby(["site", "told"], sort=False):
-        named = "its own figures are" if len(rows) == table["measure"].nunique() else f"{', '.join(rows['measure'])}:"
-        notes.append(f"{site}: {named} {told}".replace("_", " "))
+        whole = len(rows) == table["measure"].nunique()
+        notes.append(f"{site}: {'its own figures are' if whole else _named(rows['measure']) + ':'} {told}")
     without = {name: units - int(found) for name, found in zip(pooled["measure"], pooled["sites"], strict=True)}
     without |= {name: units for name in table["measure"].unique() if name not in without}
     for number in sorted(set(without.values()) - {0}):
-        named = ", ".join(name for name, found in without.items() if found == number).replace("_", " ")
-        notes.append(f"not pooled from {number} of {units}, where it cannot be estimated or has no error: {named}")
+        named = _named(name for name, found in without.items() if found == number)
+        notes.append(f"not pooled from {number} of {units}, where it cannot be estimated: {named}")
     return notes
+
+
+def _named(measures: Iterable[str]) -> str:
+    return ", ".join(name.replace("_", " ") for name in measures)
 
 
 def _pooled_table(units: list[_Unit]) -> pd.DataFrame:

@@ -63,11 +63,12 @@ def site_figures(y: np.ndarray, log_odds: np.ndarray, thresholds: Sequence[float
     figures = [_auc_figure(y, p), _intercept_figure(y, p), _slope_figure(y, p)]
     for threshold in thresholds:
         gain = np.where(p >= threshold, y - (1 - y) * threshold / (1 - threshold), 0.0)
-        figures.append(
-            SiteFigure(
-                f"net_benefit_{threshold:g}", "identity", float(gain.mean()), float(gain.std(ddof=1) / len(y) ** 0.5)
-            )
-        )
+        spread = float(gain.std(ddof=1))
+        if not spread > 0:
+            # All gain alike, as where nobody reaches the threshold: as if half a course in n + 1 did not.
+            share = 0.5 / (len(y) + 1)
+            spread = (share * (1 - share)) ** 0.5 / (1 - threshold)
+        figures.append(SiteFigure(f"net_benefit_{threshold:g}", "identity", float(gain.mean()), spread / len(y) ** 0.5))
     return figures
 
 
