@@ -9,8 +9,8 @@ from ketapredict.validate.intervals import Difference, Interval
 # What is simpler than the model, and how it is called in a sentence.
 _SIMPLER = {
     RULE: "the simple rule (at least 20% improvement so far)",
-    EARLY_ONLY: "early improvement alone (a logistic regression on the latest one)",
-    BASELINE_ONLY: "the baseline score alone (a logistic regression on it)",
+    EARLY_ONLY: "early improvement alone, by logistic regression",
+    BASELINE_ONLY: "the baseline score alone, by logistic regression",
 }
 # Compatible with a slope in this range, predictions need no stretching; the gate asks for the same.
 SLOPE_RANGE = (0.8, 1.2)
