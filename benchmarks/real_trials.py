@@ -18,7 +18,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from scipy.special import expit
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.linear_model import LogisticRegressionCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -30,6 +30,8 @@ from ketapredict.model.committee import fit_committee
 from ketapredict.model.fit import training_data
 from ketapredict.model.folds import repeated_folds
 from ketapredict.model.members import TrainingData
+from ketapredict.validate.comparators import one_number_log_odds
+from ketapredict.validate.cross_validation import EARLY_ONLY
 from ketapredict.validate.measures import auc
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,12 +58,12 @@ def fold_log_odds(data: TrainingData, train: np.ndarray, test: np.ndarray, seed:
                 use_legacy_attributes=False,
             ),
         )  # fmt: skip
-        early = make_pipeline(StandardScaler(), LogisticRegression(C=np.inf))
+        early = X[latest].to_numpy()
         boosting = XGBClassifier(n_jobs=1, random_state=seed)
         return {
             "committee": fit_committee(data.rows(train), np.random.default_rng(seed)).log_odds(data.rows(test)),
             "prevalence": np.full(len(test), np.log(y.mean() / (1 - y.mean()))),
-            "early improvement alone": early.fit(X[[latest]].iloc[train], y).decision_function(X[[latest]].iloc[test]),
+            EARLY_ONLY: one_number_log_odds(y, early[train], early[test]),
             "ridge logistic": ridge.fit(X.iloc[train], y).decision_function(X.iloc[test]),
             "XGBoost, default": boosting.fit(X.iloc[train], y).predict(X.iloc[test], output_margin=True),
         }

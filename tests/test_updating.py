@@ -19,11 +19,7 @@ from ketapredict.simulate import simulate_cohort
 from ketapredict.tracking.registry import find_model
 from ketapredict.updating import met_before, update, update_response_model
 
-
-@pytest.fixture(autouse=True)
-def own_store(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+pytestmark = pytest.mark.usefixtures("own_store")
 
 
 @pytest.fixture(scope="session")
@@ -150,6 +146,7 @@ def test_provenance_names_both_and_the_worse_of_two_sources(short_model, other_s
     parent = provenance["updated_from"]
     assert parent["model_sha256"] == short_model.sha256
     assert parent["provenance"] == short_model.bundle.provenance
+    assert model.bundle.bands == short_model.bundle.bands  # of the first training, as the page says
     genuine = ResponseModel(replace(short_model.bundle, trained_on="real"))
     assert update_response_model(genuine, other_site)[0].bundle.trained_on == "simulated"
     assert update_response_model(genuine, real(other_site))[0].bundle.trained_on == "real"

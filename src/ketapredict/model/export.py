@@ -13,6 +13,9 @@ from ketapredict.model.end_score import EndScoreRegression
 from ketapredict.model.landmark_model import LandmarkModel, MemberFacts
 from ketapredict.model.members import FittedMember, TrainingData
 
+# What is done to the members' average stands beside the members: an intercept, and weights that sum to its slope.
+CALIBRATION = "calibration of the average"
+
 
 @dataclass(frozen=True, slots=True)
 class _Term:
@@ -68,6 +71,8 @@ def export_committee(
         )
         for member, weight, intercept, by_name in linear
     )
+    slope = float(sum(committee.weights))
+    members += (MemberFacts(CALIBRATION, 1.0, {"slope": slope}, committee.shift, np.zeros(len(ordered))),)
     used = {column.feature for column in ordered}
     tree_features = tuple(feature.name for feature in committee.plan.values) if booster else ()
     return LandmarkModel(

@@ -14,13 +14,14 @@ def penalised_logistic(
     towards: np.ndarray,
     *,
     offset: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
     low: np.ndarray | None = None,
     high: np.ndarray | None = None,
     start: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Minimise the negative log-likelihood plus a quadratic penalty, within bounds.
 
-    sum_i [log(1 + exp(eta_i)) - y_i eta_i] + (b - t)' P (b - t) / 2,  eta = offset + X b,  low <= b <= high,
+    sum_i w_i [log(1 + exp(eta_i)) - y_i eta_i] + (b - t)' P (b - t) / 2,  eta = offset + X b,  low <= b <= high,
 
     by Newton's method with halved steps; each step's quadratic problem is solved within the bounds. The same as
     the mode of a posterior under the prior N(t, P^-1), cut off at the bounds.
@@ -37,6 +38,8 @@ def penalised_logistic(
         (k,) t, within the bounds.
     offset : numpy.ndarray or None
         (n,) fixed part of the log-odds.
+    weights : numpy.ndarray or None
+        (n,) w, how many courses each row counts for; 1 where absent.
     low, high : numpy.ndarray or None
         (k,) bounds, infinite where there is none.
     start : numpy.ndarray or None
@@ -47,22 +50,23 @@ def penalised_logistic(
     coefficients : numpy.ndarray
         (k,).
     information : numpy.ndarray
-        (k, k) X' W X + P at the coefficients, W = diag(p (1 - p)).
+        (k, k) X' W X + P at the coefficients, W = diag(w p (1 - p)).
     """
     fixed = np.zeros(len(labels)) if offset is None else offset
+    counts = np.ones(len(labels)) if weights is None else weights
     lowest = np.full(len(towards), -np.inf) if low is None else low
     highest = np.full(len(towards), np.inf) if high is None else high
 
     def loss(b: np.ndarray) -> float:
         eta, away = fixed + design @ b, b - towards
-        return float(np.logaddexp(0.0, eta).sum() - labels @ eta + 0.5 * away @ precision @ away)
+        return float(counts @ (np.logaddexp(0.0, eta) - labels * eta) + 0.5 * away @ precision @ away)
 
     found = np.array(towards if start is None else start, dtype=float)
     value = loss(found)
     for _ in range(_MOST_STEPS):
         p = expit(fixed + design @ found)
-        information = (design.T * (p * (1.0 - p))) @ design + precision
-        gradient = design.T @ (p - labels) + precision @ (found - towards)
+        information = (design.T * (counts * p * (1.0 - p))) @ design + precision
+        gradient = design.T @ (counts * (p - labels)) + precision @ (found - towards)
         step = _minimum_within(information, information @ found - gradient, lowest, highest) - found
         if np.abs(step).max() < _CONVERGED:
             break

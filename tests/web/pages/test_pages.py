@@ -183,6 +183,32 @@ def test_a_mistake_in_a_new_patient_is_repaired_and_its_page_has_no_patient_in_t
     assert records()[-1]["surface"] == "print"
 
 
+def test_a_course_is_completed_as_a_course_of_its_own(free_client, served, first, records):
+    course = served.course(first)
+    form = post(free_client, f"/courses/{first}/copy", {})
+    assert form.status_code == 200
+    assert f'value="{course.table["course_id"].iat[0]}"' in form.text
+    assert form.text.count('<option value="MADRS"') == 1
+    fields = dict(re.findall(r'<input id="field-[^"]+" name="([^"]+)" type="text" value="([^"]*)"', form.text))
+    chosen = r'<select id="field-[^"]+" name="([^"]+)"(?:(?!</select>).)*<option value="([^"]*)" selected>'
+    fields |= dict(re.findall(chosen, form.text, re.DOTALL))
+    address = post(free_client, "/new", fields | {"urinary_symptoms": "yes"}).headers["location"]
+    page = free_client.get(address).text
+    assert 'data-rule="urinary-symptoms"' in page[: page.index("Could not be checked")]
+    own = served.model.explain(course, str(course.table["course_id"].iat[0]))
+    assert records()[-1]["probability"] == own.probability
+    assert served.course(address.rpartition("/")[2]) is None  # the cohort has no further course
+    assert post(free_client, "/courses/nobody/copy", {}).status_code == 404
+
+
+def test_titles_name_no_course(free_client, served, first):
+    course_id = str(served.course(first).table["course_id"].iat[0])
+    for path in (f"/courses/{first}", f"/courses/{first}/summary"):
+        page = free_client.get(path).text
+        assert course_id in page
+        assert course_id not in re.search("<title>(.*)</title>", page)[1]
+
+
 def test_the_summary_is_the_same_estimate(free_client, first, records):
     free_client.get(f"/courses/{first}")
     page = free_client.get(f"/courses/{first}/summary").text

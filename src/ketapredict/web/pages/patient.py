@@ -46,7 +46,7 @@ def new_patient(request: Request, user: Clinician, state: State) -> HTMLResponse
     """Show the empty form."""
     bundle = state.served.model.bundle
     single = {"scale": bundle.scales[0]} if len(bundle.scales) == 1 else {}
-    return render(request, "new_patient.html", groups=form_groups(bundle, single), wrong=False, caveat=CAVEAT)
+    return _form(request, form_groups(bundle, single))
 
 
 @router.post("/new")
@@ -55,9 +55,18 @@ def new_patient_entered(request: Request, user: Clinician, state: State, entered
     bundle = state.served.model.bundle
     course, errors = course_from_entries(bundle, entered)
     if course is None:
-        groups = form_groups(bundle, entered, errors)
-        return render(request, "new_patient.html", status=422, groups=groups, wrong=True, caveat=CAVEAT)
+        return _form(request, form_groups(bundle, entered, errors), wrong=True)
     return RedirectResponse(f"/courses/{state.entered.add(user.name, course)}", 303)
+
+
+@router.post("/courses/{token}/copy")
+def copy(request: Request, token: str, user: Clinician, state: State) -> HTMLResponse:
+    """Show the form with the inputs of a course, for what is known by now or was wrong."""
+    course, _ = find_course(state, user, token)
+    if course is None:
+        return render(request, "not_found.html", status=404, reason=NO_COURSE)
+    bundle = state.served.model.bundle
+    return _form(request, form_groups(bundle, entries_of(course, bundle)), copied=True)
 
 
 @router.get("/courses/{token}")
@@ -136,6 +145,13 @@ def judge(request: Request, token: str, user: Clinician, state: State, entered: 
         return render(request, "not_found.html", status=404, reason=str(error))
     state.recorder.record_judgement(user, told, course, judgement)
     return RedirectResponse(f"/courses/{token}?landmark={told.landmark}#judgement-title", 303)
+
+
+def _form(
+    request: Request, groups: tuple[FieldGroup, ...], *, wrong: bool = False, copied: bool = False
+) -> HTMLResponse:
+    status = 422 if wrong else 200
+    return render(request, "new_patient.html", status=status, groups=groups, wrong=wrong, copied=copied, caveat=CAVEAT)
 
 
 def _patient_page(
