@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ketapredict.web.patient.course_list import PER_PAGE, CourseRow, Selection, course_rows, select
@@ -31,6 +31,8 @@ def lists(draw):
     return rows
 
 
+# The first draw imports what lists are made with.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(lists(), st.sampled_from(["course", "probability", "probability-down", "landmark", "nonsense"]))
 def test_the_pages_hold_every_course_once_in_the_order_asked_for(rows, sort):
     first = select(rows, Selection(sort=sort), LANDMARKS)
