@@ -17,6 +17,7 @@ ORDER = (
     "features",
     "model",
     "explain",
+    "prior",
     "response_model",
     "validate",
     "report",

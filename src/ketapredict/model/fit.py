@@ -14,6 +14,7 @@ from ketapredict.model.completion import completion_weights
 from ketapredict.model.export import export_committee
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.members import TrainingData
+from ketapredict.model.prior import EvidencePrior, prior_at
 from ketapredict.model.scope import fit_scope
 from ketapredict.model.uncertainty import fit_uncertainty, out_of_sample_deviations
 
@@ -22,7 +23,13 @@ FEWEST_EVENTS = 10
 
 
 def training_data(
-    cohort: Cohort, landmark: str, outcome: Outcome, *, with_arm: bool = False, weighted: bool = False
+    cohort: Cohort,
+    landmark: str,
+    outcome: Outcome,
+    *,
+    with_arm: bool = False,
+    weighted: bool = False,
+    evidence: EvidencePrior | None = None,
 ) -> TrainingData:
     """Return the courses that can train a landmark: outcome known and the defining score present.
 
@@ -35,6 +42,8 @@ def training_data(
     with_arm : bool
     weighted : bool
         Whether courses count by the inverse of their probability of having an outcome (`completion`).
+    evidence : EvidencePrior or None
+        What to start from; None to learn from the courses alone.
 
     Returns
     -------
@@ -52,6 +61,9 @@ def training_data(
     if weighted:
         at_landmark = design_frame(cohort.subset(reached), features, outcome).to_numpy(float)
         weights, _ = completion_weights(at_landmark, keep[reached])
+    prior = None
+    if evidence is not None:
+        prior = prior_at(evidence, features, landmark, cohort.protocol)
     end = courses.table[f"score_{cohort.protocol.outcome}"].to_numpy(float)
     return TrainingData(
         design_frame(courses, (*features, threshold_feature(outcome, landmark)), outcome),
@@ -60,6 +72,7 @@ def training_data(
         end / scale_maxima(courses),
         courses.patients,
         weights,
+        prior,
     )
 
 
