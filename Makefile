@@ -29,10 +29,10 @@ demo: env
 	$(BIN)/ketapredict demo
 
 test: env .extra/notebooks/.ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: env
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 docs: env
 	$(BIN)/python docs/examples.py

@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,37 @@ os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 ROOT = Path(__file__).resolve().parents[1]
 # After the environment's own packages, whose versions win.
 sys.path += [str(folder) for folder in sorted((ROOT / ".extra").glob("*")) if folder.name != "bench"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files that hold slow tests first: with one file to a process, a long one at the end runs alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow store of nobody: to make its tables takes seconds, to copy them none."""
+    folder = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        from ketapredict.tracking.store import DATABASE, open_store
+
+        with open_store():
+            import mlflow
+
+            mlflow.MlflowClient().search_experiments()
+    return folder / DATABASE
+
+
+@pytest.fixture
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_store: Path) -> Path:
+    """Work in a folder of one's own, which has an empty store."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copy(migrated_store, tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

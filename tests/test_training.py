@@ -1,12 +1,14 @@
 """The main job, end to end, on real tables: train, score, evaluate and explain without any change of code."""
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ketapredict.cohort.protocols import load_protocol
 from ketapredict.cohort.read import read_cohort
 from ketapredict.response_model import ResponseModel
 from ketapredict.score.files import score_file
@@ -17,13 +19,7 @@ from ketapredict.validate.study import Effort
 
 SMALL = Effort(repeats=1, refits=4, curve_repeats=0)
 ROOT = Path(__file__).resolve().parents[1]
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(autouse=True)
-def own_store(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_store")]
 
 
 def read(realdata, mappings, file, name, protocol=None):
@@ -56,14 +52,25 @@ def test_riesby_with_its_extra_covariate(realdata, mappings):
     assert len(pd.read_csv("riesby/rejects.csv")) == 5
 
 
+@pytest.fixture(scope="module")
+def simulated_for_nimh(mappings, tmp_path_factory, migrated_store):
+    """A model of simulated courses under the protocol of the NIMH trial."""
+    protocol = mappings / "nimh-ds005917.protocol.toml"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("nimh"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        shutil.copy(migrated_store, ".")
+        simulate_cohort(400, 1, load_protocol(protocol)).to_csv("simulated.csv", index=False)
+        return train(read_cohort("simulated.csv", protocol=protocol), effort=SMALL, output="nimh")
+
+
 @pytest.mark.parametrize("baseline", ["first", "own"])
-def test_a_model_of_simulated_courses_meets_the_nimh_patients(realdata, mappings, tmp_path, baseline):
+def test_a_model_of_simulated_courses_meets_the_nimh_patients(
+    realdata, mappings, tmp_path, simulated_for_nimh, baseline
+):
     protocol = mappings / "nimh-ds005917.protocol.toml"
     mapping = mappings / f"nimh-ds005917-{baseline}-baseline.toml"
-    from ketapredict.cohort.protocols import load_protocol
-
-    simulate_cohort(400, 1, load_protocol(protocol)).to_csv("simulated.csv", index=False)
-    result = train(read_cohort("simulated.csv", protocol=protocol), effort=SMALL, output="nimh")
+    result = simulated_for_nimh
     cohort = read_cohort(realdata / "nimh_ds005917", mapping, protocol)
     found = evaluate(result.model, cohort).table
     model = found[found["predictor"] == "model"].set_index(["landmark", "measure"])

@@ -19,11 +19,7 @@ from ketapredict.simulate import simulate_cohort
 from ketapredict.tracking.registry import find_model
 from ketapredict.updating import met_before, update, update_response_model
 
-
-@pytest.fixture(autouse=True)
-def own_store(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+pytestmark = pytest.mark.usefixtures("own_store")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,9 @@ from pathlib import Path
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.report.card.facts import CardFacts
 from ketapredict.report.folder import write_report
+from ketapredict.tracking.courses_met import remember_courses
 from ketapredict.tracking.runs import LoggedRun, RunRecord, log_run
+from ketapredict.tracking.store import open_store
 from ketapredict.validate.cross_validation import MODEL
 from ketapredict.validate.study import LandmarkStudy
 from ketapredict.whole_files import write_whole
@@ -48,6 +50,8 @@ def release(
         record = RunRecord(parameters | counted, _metrics(facts.studies), {"data_sha256": cohort.sha256} | tags, report)
         with timed("MLflow"):
             run = log_run(facts.model, record)
+            with open_store() as store:
+                remember_courses(store.folder, cohort.sha256, facts.cohort)
         facts.model.save(folder / "model")
         report.chmod(0o755)
         shutil.rmtree(folder / "report", ignore_errors=True)

@@ -1,7 +1,6 @@
 """The whole of `update`: from a model and the courses of a new site to a validated, tracked, registered model."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,10 +30,12 @@ from ketapredict.release import Parameters, release
 from ketapredict.report.card.facts import CardFacts
 from ketapredict.report.folder import CARD
 from ketapredict.response_model import ResponseModel, provenance_of
+from ketapredict.tracking.courses_met import courses_met
 from ketapredict.tracking.runs import LoggedRun
 from ketapredict.tracking.store import open_store
 from ketapredict.validate.cross_validation import N_FOLDS
 from ketapredict.validate.evaluation import refuse_other_outcome
+from ketapredict.validate.hold_out import data_hashes
 from ketapredict.validate.study import Effort
 from ketapredict.validate.updating import (
     UpdateValidation,
@@ -48,6 +49,10 @@ from ketapredict.validate.updating import (
 from ketapredict.whole_files import make_folder
 
 REPEATS = 10
+_ALL_MET = (
+    "Expected courses that the model has not met; found a cohort that it was trained or updated with. On those it "
+    "looks better than it is. Use courses of the new site."
+)
 # From the least to be trusted: an updated model is what the worse of its two sources is.
 _WORST_FIRST: tuple[TrainedOn, ...] = ("simulated", "evidence", "real")
 
@@ -161,8 +166,9 @@ def update(
     FileError
         If the folder cannot be written, or holds the parent.
     """
-    with open_store():
-        pass  # an unusable store is better found before the work than after it
+    # An unusable store is better found before the work than after it.
+    with open_store() as store:
+        cohort, untold = _without_courses_met(model, cohort, store.folder)
     folder = Path(output) if output is not None else Path(f"{model.bundle.name}-updated")
     _refuse_to_replace(model, folder)
     new, found, left = update_response_model(model, cohort, seed=seed)
@@ -176,7 +182,12 @@ def update(
             outcome, with_arm = new.bundle.outcome, new.bundle.with_arm
             data = training_data(courses, one.landmark, outcome, with_arm=with_arm)
             studies.append(update_study(courses, data, validations[-1], outcome, rng, with_arm))
-    statements = (*(choice_words(one) for one in validations), *left.values(), new.bundle.provenance["notices"][0])
+    statements = (
+        *(choice_words(one) for one in validations),
+        *left.values(),
+        new.bundle.provenance["notices"][0],
+        *untold,
+    )
     updates = {one.validation.landmark: update_facts(one) for one in validations}
     facts = CardFacts(new, courses, tuple(studies), Effort(repeats, 0, 0), left, updates)
     parameters: Parameters = {
@@ -251,13 +262,25 @@ def update_response_model(
 
 def met_before(bundle: Bundle) -> tuple[str, ...]:
     """Return the data hashes of all cohorts that a model and the models it was updated from were made with."""
+    return tuple(data_hashes(bundle.provenance))
 
-    def hashes(provenance: dict[str, Any]) -> Iterator[str]:
-        yield str(provenance["data_sha256"])
-        if "updated_from" in provenance:
-            yield from hashes(provenance["updated_from"]["provenance"])
 
-    return tuple(hashes(bundle.provenance))
+def _without_courses_met(model: ResponseModel, cohort: Cohort, store_folder: Path) -> tuple[Cohort, tuple[str, ...]]:
+    """Leave out the courses that the parent has met, with a notice; return what else must be said."""
+    met = courses_met(store_folder, cohort, met_before(model.bundle))
+    if met is None:
+        # No notice: it would be part of the model, which must not depend on the store.
+        return cohort, (
+            "Whether the parent has met single courses of this cohort cannot be told: the digests of its courses are "
+            "not beside this store.",
+        )
+    if met.all():
+        raise CohortError(_ALL_MET)
+    if not met.any():
+        return cohort, ()
+    left = cohort.subset(~met)
+    notice = f"{int(met.sum())} of {len(cohort)} courses are left out: the parent was trained or updated with them"
+    return replace(left, notices=(*left.notices, notice)), ()
 
 
 def _usable_courses(model: ResponseModel, cohort: Cohort) -> Cohort:
@@ -265,10 +288,7 @@ def _usable_courses(model: ResponseModel, cohort: Cohort) -> Cohort:
     refuse_other_outcome(model, cohort.protocol)
     model.refuse_other_cohort(cohort)
     if cohort.sha256 in met_before(bundle):
-        raise CohortError(
-            "Expected courses that the model has not met; found a cohort that it was trained or updated with. On those "
-            "it looks better than it is. Use courses of the new site."
-        )
+        raise CohortError(_ALL_MET)
     courses = cohort if bundle.with_arm else cohort.subset(cohort.active)
     if not len(courses):
         raise CohortError(

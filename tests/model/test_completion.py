@@ -1,6 +1,9 @@
 """Weights for completion reach every member, and mean what repeated courses would."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -55,3 +58,30 @@ def test_a_weighted_model_differs_and_its_training_data_are_the_same_courses(sho
     models = [fit_landmark(data, "72h", "response", np.random.default_rng(0)) for data in (plain, weighted)]
     moved = models[0].independent_log_odds(plain.frame) - models[1].independent_log_odds(plain.frame)
     assert 0 < np.abs(moved).max() < 1
+
+
+def test_weights_are_made_again_for_every_part_from_that_part_alone(short_cohort):
+    data = training_data(short_cohort, "72h", "response", weighted=True)
+    everyone = np.arange(len(data.labels))
+    np.testing.assert_array_equal(data.rows(everyone).weights, data.weights)
+    part = everyone[: len(everyone) // 2]
+    found = data.rows(part)
+    assert np.abs(found.weights - data.weights[part]).max() > 0.001
+    # Nothing of the other half has a part in it.
+    x = data.frame.to_numpy(copy=True)
+    x[len(part) :] = np.where(np.isnan(x[len(part) :]), x[len(part) :], 0.5)
+    changed = replace(data, frame=pd.DataFrame(x, columns=data.frame.columns))
+    np.testing.assert_array_equal(changed.rows(part).weights, found.weights)
+    np.testing.assert_array_equal(found.frame, data.frame.iloc[part])
+
+
+def test_a_dropped_course_of_a_patient_who_is_held_out_is_held_out_with_them(short_cohort):
+    data = training_data(short_cohort, "72h", "response", weighted=True)
+    assert len(data.dropouts) > 5
+    part = np.arange(len(data.labels) // 2)
+    without = replace(data, dropouts=data.dropouts[1:], dropout_patients=data.dropout_patients[1:])
+    patients = data.dropout_patients.copy()
+    patients[0] = data.patients[-1]
+    held_out = replace(data, dropout_patients=patients)
+    np.testing.assert_array_equal(held_out.rows(part).weights, without.rows(part).weights)
+    assert (held_out.rows(part).weights != data.rows(part).weights).any()

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 import pytest
+from tests.validate.conftest import quick_committee
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.model.fit import training_data
 from ketapredict.progress import Stopwatch
 from ketapredict.report.card.facts import CardFacts
 from ketapredict.response_model import fit_response_model
+from ketapredict.validate import fits
 from ketapredict.validate.study import Effort, study_landmark
 
 EFFORT = Effort(repeats=1, refits=4, curve_repeats=1)
@@ -36,5 +38,11 @@ def studied() -> Callable[[Cohort], CardFacts]:
 
 @pytest.fixture(scope="session")
 def facts(studied, short_cohort) -> CardFacts:
-    """The facts of a model of 150 simulated courses."""
-    return studied(short_cohort)
+    """The facts of a model of 150 simulated courses, the refits of its study those of a quick stand-in.
+
+    What is tested on them is what the card makes of figures, not the figures.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fits, "fit_committee", quick_committee)
+        patched.setattr("joblib.cpu_count", lambda: 1)
+        return studied(short_cohort)

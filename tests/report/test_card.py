@@ -68,6 +68,15 @@ def test_nothing_is_loaded_and_every_link_has_its_place(outline):
     assert len(outline.ids) == len(set(outline.ids))
 
 
+def test_the_long_tables_are_an_appendix_of_which_paper_shows_one_example(card, facts):
+    assert re.findall(r'<section id="([\w-]+)"', card.html)[-1] == "specification"
+    appendix = card.html.split('<section id="specification">')[1]
+    folded = re.findall(r'<details( class="screen")?><summary>Step by step at (\w+)', appendix)
+    assert folded == [("", facts.model.landmarks[0])] + [
+        (' class="screen"', name) for name in facts.model.landmarks[1:]
+    ]
+
+
 def test_every_picture_is_a_file_beside_the_markdown(card):
     shown = re.findall(r"!\[[^\]]*\]\(([\w-]+)\.svg\)", card.markdown)
     assert shown

@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from ketapredict.report.card.data import data
-from ketapredict.report.card.page import Table
+from ketapredict.report.card.page import Points, Table
+from ketapredict.report.card.performance import sites
 from ketapredict.report.card.purpose import purpose, summary
+from ketapredict.report.card.stability import stability
 from ketapredict.report.characteristics import HIDDEN, _told
-from ketapredict.validate.assessment import _without_small_subgroups
+from ketapredict.validate.by_site import SiteValidation
 
 
 def tables(section) -> list[Table]:
@@ -31,6 +33,11 @@ def test_counts_are_those_that_the_figures_are_of(facts):
             assert not any("9999" in cell or "8888" in cell for row in table.rows for cell in row)
 
 
+def test_the_first_table_compares_with_early_improvement_alone(facts):
+    found = facts.studies[0].validation.differences["early improvement alone"]["log_loss"]
+    assert tables(summary(facts))[0].rows[0][5].startswith(f"{found.estimate:.3f} ({found.low:.3f} to")
+
+
 @pytest.mark.parametrize(("treatment", "said"), [("ketamine", "ketamine infusions"), ("drug", "NOT ketamine")])
 def test_the_treatment_is_that_of_the_protocol(facts, treatment, said):
     protocol = replace(facts.model.bundle.protocol, active_treatment=treatment)
@@ -49,22 +56,14 @@ def test_what_a_hidden_count_could_be_reckoned_from_is_hidden_too():
     assert told[2] == [HIDDEN, HIDDEN, "not told"]
 
 
-def test_a_subgroup_whose_events_are_hidden_tells_them_nowhere():
-    names = ["MDD", "BD-I", "BD-II", "BD"]
-    courses, events = [140, 18, 34, 13], [80, 3, 20, 8]
-    few = ["", "too few to say: 18 courses, 3 with the outcome", "", "too few to say: 13 courses, 8 with the outcome"]
-    table = pd.DataFrame(
-        {
-            "variable": "diagnosis", "level": names, "courses": courses, "events": events, "measure": "auc",
-            "estimate": 0.7, "low": 0.6, "high": 0.8, "warning": few, "certainly_miscalibrated": False,
-        }
-    )  # fmt: skip
-    shown = _without_small_subgroups(table).set_index("level")
-    assert np.isnan(shown.loc[["BD-I", "BD"], "events"]).all()
-    assert np.isnan(shown.loc["BD-I", "estimate"])
-    assert "8" not in shown.loc["BD", "warning"]
-    assert "3" not in shown.loc["BD-I", "warning"]
-    assert list(shown.loc[["MDD", "BD-II"], "events"]) == [80, 20]
+def test_what_became_of_a_site_is_told_under_sites(facts):
+    note = "D: its own figures are not told"
+    empty = SiteValidation(pd.DataFrame(columns=["site"]), pd.DataFrame(), np.empty(0), (note,))
+    first, *others = facts.studies
+    noted = replace(facts, studies=(replace(first, sites=empty), *others))
+    for section, expected in ((sites(noted), True), (stability(noted), False)):
+        texts = [text for block in section.blocks if isinstance(block, Points) for text in block.texts]
+        assert (f"{first.landmark}: {note}." in texts) == expected
 
 
 def test_every_landmark_says_whether_its_courses_are_enough(facts):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from ketapredict.tracking.evidence import (
     Subgroup,
 )
 from ketapredict.tracking.gate import MARGINS, decide
+from ketapredict.validate.intervals import bootstrap_interval
 
 SAME = Span(0.0, 0.0, 0.0)
 GOOD = Figures(CROSS_VALIDATION, "24h", 300, 150, Span(1.1, 0.9, 1.3), Span(0.0, -0.2, 0.2), Span(-0.1, -0.14, -0.06))
@@ -68,6 +70,30 @@ def test_data_that_are_not_real_need_leave(origin, what):
     assert "--allow-simulated" in allowed.checks[0].reason
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"courses": 40, "events": 9}, "Too few courses to say (40 courses, 9 with"),
+        ({"courses": 40, "events": 20}, "Separation: the predictions tell the outcomes apart perfectly, so"),
+        ({"courses": 40, "events": 20, "slope": Span(9.0)}, "Separation: the predictions tell the outcomes apart in"),
+        ({"log_loss_gain": Span(0.0, -0.01, 0.01)}, "No figure could be made"),
+    ],
+)
+def test_why_a_slope_cannot_be_told_is_said(changes, words):
+    decision = decide(with_figures(**{"slope": Span()} | changes))
+    check = decision.failed[0]
+    assert check.name.startswith("calibration slope")
+    assert check.reason.startswith(words)
+
+
+def test_separated_predictions_are_called_so_from_the_figures_on():
+    y = np.repeat([0.0, 1.0], 20)
+    found = bootstrap_interval(y, np.where(y == 1, 0.9, 0.1), np.arange(40), np.random.default_rng(0), 100)
+    slope = found["calibration_slope"]
+    decision = decide(with_figures(courses=40, events=20, slope=Span(slope.estimate, slope.low, slope.high)))
+    assert decision.failed[0].reason.startswith("Separation")
+
+
 def test_card_and_leakage():
     assert failed(replace(FIRST, card=("model-card.md is absent",))) == ["model card"]
     assert failed(replace(FIRST, suspicions=("Suspected leakage: crp alone separates the outcome.",))) == ["leakage"]
@@ -88,7 +114,7 @@ def test_card_and_leakage():
 def test_floors(changes, name):
     assert failed(with_figures(**changes)) == [name]
     if not next(iter(changes.values())).told:
-        assert "Too few courses" in decide(with_figures(**changes)).failed[0].reason
+        assert "what cannot be told is no pass" in decide(with_figures(**changes)).failed[0].reason
 
 
 def test_knowing_no_more_than_the_prevalence_is_no_skill_and_knowing_less_is_worse():

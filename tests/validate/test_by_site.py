@@ -67,6 +67,29 @@ def test_a_site_that_differs_shows_as_heterogeneity(made, quick_fits):
     assert differing.loc[name, "tau"] > same.loc[name, "tau"] + 0.5
 
 
+def test_which_sites_have_figures_does_not_depend_on_how_their_courses_ended(made, quick_fits):
+    data = made(260)
+    where = np.repeat(["A", "B", "C", "site_D", "e", "f"], [80, 70, 60, 24, 16, 10])
+    labels = data.labels.copy()
+    labels[where == "site_D"] = 0.0
+    as_it_is = validate_by_site(data, where, np.random.default_rng(0), (0.3,))
+    ended_alike = validate_by_site(replace(data, labels=labels), where, np.random.default_rng(0), (0.3,))
+    names = ["A", "B", "C", "site_D", SMALLER_SITES]
+    for found in (as_it_is, ended_alike):
+        assert found.sites["site"].unique().tolist() == names
+    pooled = ended_alike.pooled.set_index("measure")["sites"]
+    assert pooled["calibration_intercept"] == pooled["net_benefit_0.3"] == 5
+    assert pooled["auc"] == pooled["calibration_slope"] == 4
+    own = ended_alike.sites[ended_alike.sites["site"] == "site_D"]
+    assert own[["events", "estimate", "low", "high", "se"]].isna().all(axis=None)
+    assert own["told"].str.startswith("not told").all()
+    assert "site_D: its own figures are not told: under 5 with the outcome or without" in ended_alike.notes
+    (account,) = [note for note in ended_alike.notes if note.startswith("not pooled from 1 of 5")]
+    assert account.endswith(": auc, calibration slope")
+    # 24 courses of one end would be the rest of the known total.
+    assert ended_alike.sites.drop_duplicates("site")["events"].isna().sum() == 2
+
+
 def test_many_small_sites_are_left_out_in_lots_of_whole_sites(made, monkeypatch):
     data, where = made(120), np.repeat([f"s{k}" for k in range(40)], 3)
     seen = []

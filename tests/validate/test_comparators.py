@@ -5,7 +5,12 @@ import pytest
 import statsmodels.api as sm
 
 from ketapredict.model.folds import repeated_folds
-from ketapredict.validate.comparators import baseline_predictions, prevalence_predictions, rule_predictions
+from ketapredict.validate.comparators import (
+    one_number_log_odds,
+    one_number_predictions,
+    prevalence_predictions,
+    rule_predictions,
+)
 
 
 @pytest.fixture
@@ -24,19 +29,27 @@ def test_prevalence_is_that_of_the_training_rows(data):
         np.testing.assert_allclose(found[test], y[train].mean())
 
 
-def test_baseline_is_a_logistic_regression(data):
-    y, baseline, _, folds = data
-    found = baseline_predictions(y, baseline, folds)
+@pytest.mark.parametrize("number", ["baseline", "early improvement"])
+def test_one_number_alone_is_a_logistic_regression_on_the_training_rows(data, number):
+    y, baseline, early, folds = data
+    x = baseline if number == "baseline" else early
+    found = one_number_predictions(y, x, folds)
     for _, train, test in folds:
-        fitted = sm.Logit(y[train], sm.add_constant(baseline[train])).fit(disp=0)
-        np.testing.assert_allclose(found[test], fitted.predict(sm.add_constant(baseline[test])), atol=1e-4)
+        fitted = sm.Logit(y[train], sm.add_constant(x[train])).fit(disp=0)
+        np.testing.assert_allclose(found[test], fitted.predict(sm.add_constant(x[test])), atol=1e-4)
 
 
-def test_baseline_survives_separation_and_no_spread(data):
+def test_its_unit_does_not_matter(data):
+    y, baseline, _, _ = data
+    found = one_number_log_odds(y, baseline, baseline)
+    np.testing.assert_allclose(one_number_log_odds(y, 60 * baseline - 7, 60 * baseline - 7), found, atol=1e-9)
+
+
+def test_one_number_survives_separation_and_no_spread(data):
     y, _, _, folds = data
-    assert np.isfinite(baseline_predictions(y, y * 0.5 + 0.2, folds)).all()
+    assert np.isfinite(one_number_predictions(y, y * 0.5 + 0.2, folds)).all()
     np.testing.assert_allclose(
-        baseline_predictions(y, np.full(120, 0.5), folds), prevalence_predictions(y, folds), atol=1e-9
+        one_number_predictions(y, np.full(120, 0.5), folds), prevalence_predictions(y, folds), atol=1e-9
     )
 
 

@@ -2,12 +2,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from ketapredict.model.fit import refuse_too_few, training_data
 from ketapredict.response_model import fit_response_model
 from ketapredict.validate import fits
 from ketapredict.validate.calibration_groups import calibration_groups
-from ketapredict.validate.cross_validation import MODEL, PREVALENCE, RULE, cross_validate
+from ketapredict.validate.comparators import one_number_predictions
+from ketapredict.validate.cross_validation import BASELINE_ONLY, EARLY_ONLY, MODEL, PREVALENCE, RULE, cross_validate
 from ketapredict.validate.tables import as_text, differences_table, measures_table
 
 from .conftest import quick_committee
@@ -71,10 +73,22 @@ def test_a_model_of_noise_is_no_better_than_the_prevalence(data):
 
 def test_tables_hold_the_model_and_every_comparator(validation):
     table = measures_table([validation])
-    assert set(table["predictor"]) == {MODEL, PREVALENCE, "baseline only", RULE}
+    assert set(table["predictor"]) == {MODEL, PREVALENCE, BASELINE_ONLY, EARLY_ONLY, RULE}
     assert (table["low"] <= table["high"]).all()
-    assert set(differences_table([validation])["comparator"]) == {PREVALENCE, "baseline only", RULE}
+    assert set(differences_table([validation])["comparator"]) == {PREVALENCE, BASELINE_ONLY, EARLY_ONLY, RULE}
     assert "calibration" in as_text(table)
+
+
+def test_early_improvement_alone_is_compared_on_the_same_folds(data, validation):
+    early = data.frame["early_improvement_72h"].to_numpy()
+    expected = one_number_predictions(data.labels, early, validation.folds)
+    np.testing.assert_array_equal(validation.predictions[EARLY_ONLY], expected)
+    assert validation.measures[EARLY_ONLY]["auc"].estimate == pytest.approx(roc_auc_score(data.labels, early))
+
+
+def test_before_treatment_the_baseline_stands_for_it(short_cohort, quick_fits):
+    at_pre = cross_validate(training_data(short_cohort, "pre", "response"), "pre", 1, np.random.default_rng(0))
+    assert set(at_pre.predictions) == {MODEL, PREVALENCE, BASELINE_ONLY}
 
 
 def test_calibration_groups_hold_every_course_once(validation):

@@ -57,3 +57,44 @@ def test_perfect_separation_has_an_auc_that_can_be_pooled_and_no_slope():
     assert np.isfinite([by["auc"].value, by["auc"].se]).all()
     assert by["auc"].shown(-1) < by["auc"].shown(0) < by["auc"].shown(1) < 1
     assert np.isnan(by["calibration_slope"].value)
+
+
+@pytest.mark.parametrize("event", [0.0, 1.0])
+def test_a_site_where_all_ended_alike_has_an_intercept_and_a_net_benefit(event):
+    log_odds = drawn(30, 3)[1]
+    y = np.full(30, event)
+    by = {figure.measure: figure for figure in site_figures(y, log_odds, (0.3,))}
+    assert np.isnan([by["auc"].value, by["calibration_slope"].value]).all()
+    assert np.isfinite([by["net_benefit_0.3"].value, by["net_benefit_0.3"].se]).all()
+    found = by["calibration_intercept"]
+    assert (found.value > 0) == (event == 1)
+    # The maximum of the likelihood times the root of the information.
+    grid = found.value + np.linspace(-3, 3, 6001)
+    fitted = 1 / (1 + np.exp(-(log_odds[:, None] + grid)))
+    likelihood = np.where(event, np.log(fitted), np.log1p(-fitted)).sum(axis=0)
+    posterior = likelihood + 0.5 * np.log((fitted * (1 - fitted)).sum(axis=0))
+    assert grid[np.argmax(posterior)] == pytest.approx(found.value, abs=2e-3)
+    w = 1 / (1 + np.exp(-(log_odds + found.value)))
+    assert found.se == pytest.approx((w @ (1 - w)) ** -0.5)
+
+
+def test_four_of_a_class_are_too_few_for_auc_and_slope_and_five_are_not():
+    log_odds = drawn(40, 4)[1]
+    for events, estimable in ((4, False), (5, True)):
+        y = np.zeros(40)
+        y[np.argsort(log_odds)[10 : 10 + events]] = 1
+        by = {figure.measure: figure for figure in site_figures(y, log_odds, ())}
+        assert np.isfinite([by["auc"].value, by["calibration_slope"].value]).tolist() == [estimable] * 2
+        assert np.isfinite(by["calibration_intercept"].value)
+
+
+@pytest.mark.parametrize(("event", "sign"), [(0.0, -1), (1.0, 1)])
+def test_net_benefit_can_be_pooled_where_all_gain_alike(event, sign):
+    by = {f.measure: f for f in site_figures(np.full(30, event), np.full(30, 2.0), (0.3, 0.95))}
+    all_go_on, nobody = by["net_benefit_0.3"], by["net_benefit_0.95"]
+    assert all_go_on.value == pytest.approx(1.0 if event else -0.3 / 0.7)
+    assert np.sign(all_go_on.value) == sign
+    assert nobody.value == 0.0
+    for figure, threshold in ((all_go_on, 0.3), (nobody, 0.95)):
+        # No wider than the share of one course in the 30, in units of what a course can change.
+        assert 0 < figure.se < (1 / 30) / (1 - threshold)

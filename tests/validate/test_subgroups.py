@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 
 from ketapredict.model.fit import training_data
+from ketapredict.model.training_rows import training_rows
 from ketapredict.validate.measures import auc, calibration_intercept
 from ketapredict.validate.subgroups import subgroup_table, subgroup_variables
-from ketapredict.validate.training_rows import training_rows
 
 
 def drawn(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

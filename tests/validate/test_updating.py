@@ -17,6 +17,7 @@ from ketapredict.validate.updating import (
     UpdateValidation,
     choice_words,
     cross_validate_update,
+    rarely_chosen,
     updating_as_text,
     updating_table,
 )
@@ -120,3 +121,15 @@ def test_the_choice_is_told_in_words_with_both_figures(options):
     assert told.startswith("24h: ")
     assert f"Log-loss {measures[LEAVE_IT]['log_loss'].estimate:.3f} left as it is" in told
     assert f"{measures[MODEL]['log_loss'].estimate:.3f} updated this way" in told
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.5, False), (0.49, True)])
+def test_a_choice_that_most_folds_do_not_make_is_said(share, said):
+    found = validated(made_site(80, shift=1.2))
+    method = found.choice.update.method
+    other = next(name for name in METHODS if name != method)
+    shares = dict.fromkeys(METHODS, 0.0) | {method: share, other: 1 - share}
+    told = rarely_chosen(replace(found, validation=replace(found.validation, members_used=shares)))
+    assert len(told) == said
+    if said:
+        assert f"({method}) was chosen in 49% of the folds only, most often {other} (51%)" in told[0]

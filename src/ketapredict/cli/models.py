@@ -57,7 +57,7 @@ def train(
         int | None, typer.Option("--repeats", min=1, help="Repeats of the 5-fold cross-validation; default 10.")
     ] = None,
     refits: Annotated[
-        int | None, typer.Option("--refits", min=0, help="Bootstrap refits for stability; default 80, better 200.")
+        int | None, typer.Option("--refits", min=0, help="Bootstrap refits for stability; default 160, better 200.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -186,7 +186,11 @@ def promote(
     outcome: OutcomeOption = OutcomeChoice.RESPONSE,
     on: Annotated[
         Path | None,
-        typer.Option("--on", metavar="COHORT", help="Hold-out: courses that neither model was trained on."),
+        typer.Option(
+            "--on",
+            metavar="COHORT",
+            help="Courses that neither was trained on, or only VERSION was.",
+        ),
     ] = None,
     mapping: MappingOption = None,
     allow_simulated: Annotated[

@@ -1,7 +1,11 @@
 """Weights that let the courses with an outcome stand for those that reached the landmark but have none."""
 
-import numpy as np
+from dataclasses import dataclass, replace
 
+import numpy as np
+import pandas as pd
+
+from ketapredict.model.members import TrainingData
 from ketapredict.model.uncertainty import logistic_mode
 
 TRUNCATION = (1.0, 99.0)  # percentiles
@@ -44,3 +48,57 @@ def completion_weights(features: np.ndarray, completed: np.ndarray) -> tuple[np.
     raw = completed.mean() * (1.0 + np.exp(-(design @ coefficients)))[completed]
     low, high = np.percentile(raw, TRUNCATION)
     return np.clip(raw, low, high), (float(low), float(high))
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedTrainingData(TrainingData):
+    """Training data whose weights for completion are made again for every part of them, from that part alone.
+
+    Attributes
+    ----------
+    dropouts : numpy.ndarray
+        (d, features) of the courses that reached the landmark and have no outcome.
+    dropout_patients : numpy.ndarray
+        (d,) as `patients`; -1 where the patient has no course with an outcome.
+    """
+
+    dropouts: np.ndarray
+    dropout_patients: np.ndarray
+
+    def rows(self, index: np.ndarray) -> TrainingData:
+        """Return the courses at some positions, weighted for the dropouts that are no other patient's of these data."""
+        part = TrainingData.rows(self, index)
+        others = np.setdiff1d(self.patients, part.patients)
+        dropouts = self.dropouts[~np.isin(self.dropout_patients, others)]
+        return replace(part, weights=_weights(part, dropouts))
+
+
+def weighted_for_completion(
+    data: TrainingData, at_landmark: pd.DataFrame, completed: np.ndarray, patients: np.ndarray
+) -> WeightedTrainingData:
+    """Return training data with weights for completion.
+
+    Parameters
+    ----------
+    data : TrainingData
+        n courses with an outcome.
+    at_landmark : pandas.DataFrame
+        (m, features) of all courses that reached the landmark, those of `data` among them and in their order.
+    completed : numpy.ndarray of bool (m,)
+        Whether each has an outcome; n of them.
+    patients : numpy.ndarray (m,)
+        In any numbering.
+    """
+    known = dict(zip(patients[completed].tolist(), data.patients.tolist(), strict=True))
+    theirs = np.array([known.get(patient, -1) for patient in patients[~completed].tolist()], dtype=int)
+    dropouts = at_landmark.to_numpy(float)[~completed]
+    weights = _weights(data, dropouts)
+    return WeightedTrainingData(
+        data.frame, data.features, data.labels, data.end_scores, data.patients, weights, dropouts, theirs
+    )
+
+
+def _weights(data: TrainingData, dropouts: np.ndarray) -> np.ndarray:
+    features = np.vstack([data.frame[[feature.name for feature in data.features]].to_numpy(float), dropouts])
+    completed = np.arange(len(features)) < len(data.labels)
+    return completion_weights(features, completed)[0]

@@ -5,17 +5,17 @@ from dataclasses import replace
 import numpy as np
 
 from ketapredict.cohort.cohort import Cohort
-from ketapredict.cohort.outcomes import Outcome, outcome_labels, outcome_thresholds, scale_maxima
-from ketapredict.cohort.protocols import PRE
+from ketapredict.cohort.outcomes import Outcome, outcome_labels, scale_maxima
 from ketapredict.errors import TrainingError
 from ketapredict.features.design import design_frame, features_at, threshold_feature
 from ketapredict.model.committee import fit_committee
-from ketapredict.model.completion import completion_weights
+from ketapredict.model.completion import weighted_for_completion
 from ketapredict.model.export import export_committee
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.members import TrainingData
 from ketapredict.model.prior import EvidencePrior, prior_at
 from ketapredict.model.scope import fit_scope
+from ketapredict.model.training_rows import reached, training_rows
 from ketapredict.model.uncertainty import fit_uncertainty, out_of_sample_deviations
 
 # With fewer of either class neither a fit nor its validation means anything.
@@ -41,7 +41,8 @@ def training_data(
     outcome : {"response", "remission"}
     with_arm : bool
     weighted : bool
-        Whether courses count by the inverse of their probability of having an outcome (`completion`).
+        Whether courses count by the inverse of their probability of having an outcome (`completion`): made again for
+        every part of them, so that no fold's weights know its test courses.
     evidence : EvidencePrior or None
         What to start from; None to learn from the courses alone.
 
@@ -50,30 +51,24 @@ def training_data(
     TrainingData
         May be empty.
     """
-    labels = outcome_labels(cohort, outcome)
-    reached = ~np.isnan(outcome_thresholds(cohort, outcome))
-    if landmark != PRE:
-        reached &= cohort.table[f"score_{landmark}"].notna().to_numpy()
-    keep = reached & ~np.isnan(labels)
-    courses = cohort.subset(keep)
+    at_landmark = cohort.subset(reached(cohort, landmark, outcome))
+    completed = np.zeros(len(cohort), dtype=bool)
+    completed[training_rows(cohort, landmark, outcome)] = True
+    courses = cohort.subset(completed)
     features = features_at(landmark, cohort.protocol, cohort.extras, with_arm=with_arm)
-    weights = np.ones(int(keep.sum()))
-    if weighted:
-        at_landmark = design_frame(cohort.subset(reached), features, outcome).to_numpy(float)
-        weights, _ = completion_weights(at_landmark, keep[reached])
-    prior = None
-    if evidence is not None:
-        prior = prior_at(evidence, features, landmark, cohort.protocol)
-    end = courses.table[f"score_{cohort.protocol.outcome}"].to_numpy(float)
-    return TrainingData(
+    data = TrainingData(
         design_frame(courses, (*features, threshold_feature(outcome, landmark)), outcome),
         features,
-        labels[keep],
-        end / scale_maxima(courses),
+        outcome_labels(courses, outcome),
+        courses.table[f"score_{cohort.protocol.outcome}"].to_numpy(float) / scale_maxima(courses),
         courses.patients,
-        weights,
-        prior,
+        np.ones(len(courses)),
+        prior=prior_at(evidence, features, landmark, cohort.protocol) if evidence is not None else None,
     )
+    if not weighted:
+        return data
+    completed = np.isin(at_landmark.table["course_id"], courses.table["course_id"])
+    return weighted_for_completion(data, design_frame(at_landmark, features, outcome), completed, at_landmark.patients)
 
 
 def refuse_too_few(data: TrainingData, landmark: str, outcome: Outcome) -> None:

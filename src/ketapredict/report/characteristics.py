@@ -5,9 +5,9 @@ import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome, outcome_labels
-from ketapredict.validate.assessment import FEWEST_SHOWN
+from ketapredict.validate.small_groups import FEWEST_SHOWN, UNDER
 
-HIDDEN = f"under {FEWEST_SHOWN}"
+HIDDEN = UNDER
 # Names of people and places, and what is the same for all, are no characteristics.
 _LEFT_OUT = ("course_id", "patient_id", "site")
 COLUMNS = ["characteristic", "all", "events", "others", "not recorded"]

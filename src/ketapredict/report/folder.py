@@ -80,5 +80,6 @@ def _facts(facts: CardFacts) -> dict[str, object]:
         "counts": asdict(facts.cohort.counts),
         "warnings": [warning for study in facts.studies for warning in study.warnings],
         "statements": [statement for study in facts.studies for statement in study.statements],
+        "sites": {study.landmark: list(study.sites.notes) for study in facts.studies if study.sites is not None},
         "refused": facts.refused,
     } | ({"updates": facts.updates} if facts.updates else {})

@@ -6,7 +6,9 @@ from typing import Any, Final, Literal
 
 CROSS_VALIDATION: Final = "cross-validation"
 HOLD_OUT: Final = "hold-out"
-Source = Literal["cross-validation", "hold-out"]
+# The challenger out of fold, the champion as it is, on the courses that the challenger was trained on.
+CHALLENGERS_COURSES: Final = "challenger's courses"
+Source = Literal["cross-validation", "hold-out", "challenger's courses"]
 Verdict = Literal["pass", "fail", "not applicable"]
 
 
@@ -91,7 +93,7 @@ class Comparison:
 
     Attributes
     ----------
-    source : {"cross-validation", "hold-out"}
+    source : {"cross-validation", "hold-out", "challenger's courses"}
     landmark : str
     log_loss : Span
         Nats.

@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ketapredict.tracking.evidence import Check, Comparison, Decision, Evidence, Figures, Source, Span, Verdict
+from ketapredict.validate.measures import MEASURES
+from ketapredict.validate.replicates import INTERCEPT, SLOPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +117,14 @@ def _leakage(evidence: Evidence) -> Check:
 def _floors(figures: Figures, margins: Margins) -> Iterator[Check]:
     where = f"{figures.landmark} ({figures.source})"
     sizes = f"{figures.courses} courses, {figures.events} with the outcome"
-    for name, span, (low, high) in (
-        ("calibration slope", figures.slope, margins.slope),
-        ("calibration intercept", figures.intercept, margins.intercept),
+    for name, measure, span, (low, high) in (
+        ("calibration slope", SLOPE, figures.slope, margins.slope),
+        ("calibration intercept", INTERCEPT, figures.intercept, margins.intercept),
     ):
         requirement = f"95% interval overlaps {low:g} to {high:g}"
         found = {name: span.plain(), "courses": figures.courses, "events": figures.events}
         if not span.told:
-            verdict, reason = _fail(f"Too few courses to say ({sizes}); what cannot be told is no pass.")
+            verdict, reason = _fail(f"{_untold(figures, measure)} ({sizes}); what cannot be told is no pass.")
         elif span.overlaps(low, high):
             verdict, reason = _pass(f"{span} is compatible with it.")
         else:
@@ -136,6 +138,17 @@ def _floors(figures: Figures, margins: Margins) -> Iterator[Check]:
     else:
         verdict, reason = _pass(f"{span}: not certainly worse than predicting the prevalence.")
     yield Check(f"log-loss at {where}", verdict, requirement, reason, {"log_loss_minus_prevalence": span.plain()})
+
+
+def _untold(figures: Figures, measure: str) -> str:
+    """Say why calibration cannot be told: too few of either class, predictions that separate them, or neither."""
+    if min(figures.events, figures.courses - figures.events) < MEASURES[measure].min_events:
+        return "Too few courses to say"
+    gain = figures.log_loss_gain
+    if measure == SLOPE and gain.told and gain.high < 0:
+        where = "in many resamples" if math.isfinite(figures.slope.estimate) else "perfectly"
+        return f"Separation: the predictions tell the outcomes apart {where}, so the slope has no end"
+    return "No figure could be made of the predictions; they may not vary"
 
 
 def _skill(figures: list[Figures], source: Source) -> Check:

@@ -158,7 +158,7 @@ def promote(version: str, name: str, *, hold_out: HoldOut | None = None, allow_s
     if champion is not None:
         with open_store(create=False):
             theirs = fetch_run_figures(client, name, champion)
-    evidence, notes, data_sha256 = gather((challenger, own), (champion, theirs), hold_out)
+    evidence, notes, data_sha256 = gather((challenger, own), (champion, theirs), hold_out, table.parent)
     notes += outside
     decision = decide(evidence, allow_simulated=allow_simulated)
     entry = {

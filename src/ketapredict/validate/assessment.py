@@ -10,6 +10,7 @@ from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome
 from ketapredict.features.plan import plan_design
 from ketapredict.model.members import TrainingData
+from ketapredict.model.training_rows import training_rows
 from ketapredict.validate.calibration_curve import calibration_curve
 from ketapredict.validate.comparators import meets_rule
 from ketapredict.validate.coupling import SUSPICION, coupling_null, leakage_suspicion
@@ -17,14 +18,11 @@ from ketapredict.validate.cross_validation import MODEL, LandmarkValidation
 from ketapredict.validate.decision_curve import decision_curve
 from ketapredict.validate.missing_outcomes import missing_outcomes, weighted_measures
 from ketapredict.validate.sample_size import sample_size_statement
+from ketapredict.validate.small_groups import FEWEST_SHOWN, without_small_characteristics, without_small_subgroups
 from ketapredict.validate.subgroups import subgroup_table, subgroup_variables
 from ketapredict.validate.thresholds import threshold_table
-from ketapredict.validate.training_rows import training_rows
 from ketapredict.validate.verdicts import calibration_verdicts, skill_verdicts
 
-# Of fewer courses no figure is told: a mean or a count would be nearly a patient's own value.
-FEWEST_SHOWN = 5
-TOO_FEW = "too few to say"
 # Riley's criteria ask for a c-statistic over 0.5; just above it the number asked for has no end.
 LEAST_DISCRIMINATION, MOST_DISCRIMINATION = 0.55, 1.0 - 1e-9
 # What is credible before treatment (DESIGN: 0.60 to 0.65).
@@ -97,7 +95,7 @@ def assess(
         )
     missing = missing_outcomes(cohort, landmark, outcome, with_arm=with_arm)
     if min(missing.missing, missing.courses - missing.missing) >= FEWEST_SHOWN:
-        tables["missing_outcomes"] = _without_small_groups(missing.table)
+        tables["missing_outcomes"] = without_small_characteristics(missing.table)
         tables["weighted_measures"] = weighted_measures(y, p, missing.weights, patients, rng)
     scores = {"model": logit(np.clip(p, 1e-12, 1 - 1e-12))}
     if improvement is not None:
@@ -130,37 +128,7 @@ def assess(
         *skill_verdicts(validation),
         *calibration_verdicts(landmark, validation.measures[MODEL].get("calibration_slope"), tables["subgroups"]),
     )
-    tables["subgroups"] = _without_small_subgroups(tables["subgroups"])
+    tables["subgroups"] = without_small_subgroups(tables["subgroups"])
     for table in tables.values():
         table.insert(0, "landmark", landmark)
     return Assessment(tables, statements, warnings)
-
-
-def _without_small_subgroups(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the figures of subgroups with fewer than five courses of either class.
-
-    A count over fewer than five is nearly a patient's own value. Where one level of a variable is left out, the
-    events of the next smallest are too: all levels add up to the known total.
-    """
-    rarer = np.minimum(table["events"], table["courses"] - table["events"])
-    hidden = rarer < FEWEST_SHOWN
-    shown = table.assign(events=table["events"].astype(float))
-    for _, rows in shown[~hidden].groupby("variable"):
-        levels = rows.drop_duplicates("level")
-        left_out = table[hidden & (table["variable"] == levels["variable"].iloc[0])]
-        if len(left_out.drop_duplicates("level")) == 1:
-            next_smallest = levels["level"].iloc[int(np.argmin(levels["events"]))]
-            beside = rows.index[rows["level"] == next_smallest]
-            shown.loc[beside, "events"] = np.nan
-            shown.loc[beside, "warning"] = shown.loc[beside, "warning"].where(
-                shown.loc[beside, "warning"] == "", TOO_FEW
-            )
-    shown.loc[hidden, ["events", "estimate", "low", "high"]] = np.nan
-    shown.loc[hidden, "warning"] = f"{TOO_FEW}: under {FEWEST_SHOWN} with the outcome or without"
-    return shown
-
-
-def _without_small_groups(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave out characteristics known of fewer than five courses on either side."""
-    known = table[["completers_known", "others_known"]].min(axis=1)
-    return table[known >= FEWEST_SHOWN].reset_index(drop=True)

@@ -1,6 +1,6 @@
 """Internal-external validation: each site predicted by the procedure fitted to the other sites."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,13 @@ from ketapredict.model.members import TrainingData
 from ketapredict.validate.fits import Split, fit_and_predict
 from ketapredict.validate.pooling import Pooled, pool
 from ketapredict.validate.site_figures import SiteFigure, site_figures
+from ketapredict.validate.small_groups import without_small_sites
 from ketapredict.validate.thresholds import THRESHOLDS
 
-# Fewer of either class, and a site has no figure of its own.
+# A site with fewer has no figure of its own. Courses, not events: sites that were chosen by how their courses ended
+# would not tell how the model does at a site that is not yet known.
+FEWEST_COURSES = 20
+# Without as many of either class there is nothing to fit.
 FEWEST_EVENTS = 10
 # Sites too small for a figure are left out together, in at most this many lots.
 SMALL_SITE_LOTS = 5
@@ -30,13 +34,15 @@ class SiteValidation:
     Attributes
     ----------
     sites : pandas.DataFrame
-        `site, sites, courses, events, measure, scale, estimate, low, high, se`: one row per site (the smaller
-        ones together) and measure; `se` on the scale on which figures are pooled ("logit" or "identity").
+        `site, sites, courses, events, measure, scale, estimate, low, high, se, told`: one row per site (the
+        smaller ones together) and measure; `se` on the scale on which figures are pooled ("logit" or
+        "identity"); `told` says why a figure is not there (`small_groups.without_small_sites`).
     pooled : pandas.DataFrame
         `measure, scale, estimate, low, high, sites, tau, i2, prediction_low, prediction_high`, tau on that scale.
     log_odds : numpy.ndarray
         (n,) log-odds of each course by the fit without its site; NaN where none could be made.
     notes : tuple of str
+        What became of every site without a figure of its own, and of every figure that is not pooled.
     """
 
     sites: pd.DataFrame
@@ -54,7 +60,7 @@ def validate_by_site(
 ) -> SiteValidation | None:
     """Leave each site out in turn, refit the whole procedure to the rest, and pool the sites' figures.
 
-    A site with at least ten courses of either class has its own figures. The others are left out in up to
+    A site with at least twenty courses has its own figures. The others are left out in up to
     five lots of whole sites, and their predictions are measured together as one unit, which also enters
     the pooling as one: tau is then a little too small, as that unit averages over several sites. A
     patient of two sites is trained on in neither of them when one is left out. Figures are pooled as
@@ -86,7 +92,7 @@ def validate_by_site(
     known = sorted(set(names.tolist()) - {""})
     if len(known) < 2:
         return None
-    large = [site for site in known if _rarer(data.labels[names == site]) >= FEWEST_EVENTS]
+    large = [site for site in known if (names == site).sum() >= FEWEST_COURSES]
     small = [site for site in known if site not in large]
     units = [[site] for site in large] + _lots(small, names)
     splits: list[Split] = []
@@ -104,12 +110,14 @@ def validate_by_site(
     figures = []
     for label, members in [(site, [site]) for site in large] + ([(SMALLER_SITES, small)] if small else []):
         rows = np.isin(names, members) & np.isfinite(log_odds)
-        if _rarer(data.labels[rows]) < FEWEST_EVENTS:
-            notes.append(f"{label}: too few courses of one class for a figure")
+        if rows.sum() < FEWEST_COURSES:
+            notes.append(f"{label}: no figure, under {FEWEST_COURSES} courses could be predicted")
             continue
         found_here = site_figures(data.labels[rows], log_odds[rows], thresholds)
         figures.append((label, len(members), int(rows.sum()), int(data.labels[rows].sum()), found_here))
-    return SiteValidation(_site_table(figures), _pooled_table(figures), log_odds, tuple(notes))
+    table = without_small_sites(_site_table(figures), int(data.labels.sum()))
+    pooled = _pooled_table(figures)
+    return SiteValidation(table, pooled, log_odds, (*notes, *_accounts(table, pooled)))
 
 
 def _rarer(labels: np.ndarray) -> int:
@@ -137,6 +145,25 @@ def _site_table(units: list[_Unit]) -> pd.DataFrame:
             values = (figure.shown(0), figure.shown(-1), figure.shown(1), figure.se)
             records.append((site, n_sites, courses, events, figure.measure, figure.scale, *values))
     return pd.DataFrame(records, columns=SITE_COLUMNS)
+
+
+def _accounts(table: pd.DataFrame, pooled: pd.DataFrame) -> list[str]:
+    """Say which figures are not there, and where the pooling is of fewer units than there are."""
+    units = table["site"].nunique()
+    notes = []
+    for (site, told), rows in table[table["told"] != ""].groupby(["site", "told"], sort=False):
+        whole = len(rows) == table["measure"].nunique()
+        notes.append(f"{site}: {'its own figures are' if whole else _named(rows['measure']) + ':'} {told}")
+    without = {name: units - int(found) for name, found in zip(pooled["measure"], pooled["sites"], strict=True)}
+    without |= {name: units for name in table["measure"].unique() if name not in without}
+    for number in sorted(set(without.values()) - {0}):
+        named = _named(name for name, found in without.items() if found == number)
+        notes.append(f"not pooled from {number} of {units}, where it cannot be estimated: {named}")
+    return notes
+
+
+def _named(measures: Iterable[str]) -> str:
+    return ", ".join(name.replace("_", " ") for name in measures)
 
 
 def _pooled_table(units: list[_Unit]) -> pd.DataFrame:

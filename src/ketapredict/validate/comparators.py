@@ -1,4 +1,4 @@
-"""Out-of-fold predictions of what a response model has to beat: prevalence, baseline, the 20% rule."""
+"""Out-of-fold predictions of what a response model has to beat: prevalence, one number alone, the 20% rule."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from ketapredict.validate.resampling import average_over_repeats
 
 RULE_IMPROVEMENT = 0.20  # the one-infusion rule of Lipsitz 2021 (EVIDENCE.md: early-end link)
 _ROUNDING = 1e-9  # 1 - 32/40 is a hair under 0.2 in floating point; on whole scores it is exactly 20%
-_RIDGE = 1e-3  # on the standardised slope: only keeps it finite where a fold is separated
+_RIDGE = 1e-3
 
 
 def prevalence_predictions(y: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
@@ -36,15 +36,15 @@ def prevalence_predictions(y: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
     return average_over_repeats(folds, predictions, len(labels))
 
 
-def baseline_predictions(y: np.ndarray, relative_baseline: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
-    """Predict by a logistic regression on the baseline score alone.
+def one_number_predictions(y: np.ndarray, x: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
+    """Predict by a logistic regression on one number alone: the baseline score, or the latest early improvement.
 
     Parameters
     ----------
     y : numpy.ndarray (n,)
         0 or 1.
-    relative_baseline : numpy.ndarray (n,)
-        Baseline score over the top of its scale, 0 to 1, none missing.
+    x : numpy.ndarray (n,)
+        None missing.
     folds : sequence of (repeat, train, test)
         From `model.folds.repeated_folds`.
 
@@ -53,16 +53,33 @@ def baseline_predictions(y: np.ndarray, relative_baseline: np.ndarray, folds: Se
     numpy.ndarray (n,)
         Probabilities, means over the repeats.
     """
-    labels, baseline = np.asarray(y, float), np.asarray(relative_baseline, float)
-    predictions = []
-    for _, train, test in folds:
-        centre, spread = baseline[train].mean(), baseline[train].std()
-        x = (baseline - centre) / (spread if spread > 0 else 1.0)
-        design = np.column_stack([np.ones(len(x)), x])
-        weights = np.ones((1, len(train)))
-        coefficients = fit_logistic(design[train], labels[train], weights, ridge=np.array([0.0, _RIDGE]))[0]
-        predictions.append(expit(design[test] @ coefficients))
+    labels, number = np.asarray(y, float), np.asarray(x, float)
+    predictions = [expit(one_number_log_odds(labels[train], number[train], number[test])) for _, train, test in folds]
     return average_over_repeats(folds, predictions, len(labels))
+
+
+def one_number_log_odds(y: np.ndarray, x: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return the log-odds of new courses by a logistic regression on one number: an intercept and a coefficient.
+
+    It is not shrunken: with one coefficient there is next to nothing to gain, and a comparator must not be weaker
+    than what anybody would fit. A ridge of 0.001 on the standardised coefficient only keeps it finite where a fold
+    is separated.
+
+    Parameters
+    ----------
+    y, x : numpy.ndarray (n,)
+        0 or 1, and the number, of the training rows.
+    new : numpy.ndarray (m,)
+        The number of the rows to predict.
+
+    Returns
+    -------
+    numpy.ndarray (m,)
+    """
+    centre, spread = x.mean(), x.std() if x.std() > 0 else 1.0
+    design = np.column_stack([np.ones(len(x)), (x - centre) / spread])
+    intercept, slope = fit_logistic(design, y, np.ones((1, len(y))), ridge=np.array([0.0, _RIDGE]))[0]
+    return np.asarray(intercept + slope * (new - centre) / spread)
 
 
 def meets_rule(early_improvement: np.ndarray) -> np.ndarray:

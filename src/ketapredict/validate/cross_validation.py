@@ -9,8 +9,8 @@ from scipy.special import expit
 from ketapredict.model.folds import Fold, repeated_folds
 from ketapredict.model.members import TrainingData
 from ketapredict.validate.comparators import (
-    baseline_predictions,
     meets_rule,
+    one_number_predictions,
     prevalence_predictions,
     rule_predictions,
 )
@@ -23,6 +23,7 @@ N_FOLDS = 5
 MODEL = "model"
 PREVALENCE = "prevalence"
 BASELINE_ONLY = "baseline only"
+EARLY_ONLY = "early improvement alone"
 RULE = "20% rule"
 
 
@@ -99,13 +100,15 @@ def cross_validate(
     predictions = {
         MODEL: average_over_repeats(folds, [expit(found) for found in log_odds], rows),
         PREVALENCE: prevalence_predictions(data.labels, folds),
-        BASELINE_ONLY: baseline_predictions(data.labels, data.frame["severity_relative"].to_numpy(), folds),
+        BASELINE_ONLY: one_number_predictions(data.labels, data.frame["severity_relative"].to_numpy(), folds),
     }
     # What ranks courses without training is ranked by itself: rates and slopes that differ from fold to fold would
     # only blur it. The direction of the baseline score is the one that suits it best on these courses.
     ranked = {BASELINE_ONLY: _best_ranking(data.labels, data.frame["severity_relative"].to_numpy())}
     if improvement:
         early = data.frame[improvement[0]].to_numpy()
+        predictions[EARLY_ONLY] = one_number_predictions(data.labels, early, folds)
+        ranked[EARLY_ONLY] = expit(early)  # more improvement, more likely: known beforehand
         rule = rule_predictions(data.labels, early, folds)
         if rule is not None:
             predictions[RULE] = rule

@@ -14,12 +14,12 @@ from ketapredict.cohort.outcomes import outcome_labels
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.read import read_cohort
 from ketapredict.errors import CohortError, ModelError
+from ketapredict.model.training_rows import training_rows
 from ketapredict.response_model import ResponseModel
 from ketapredict.validate.evaluation import refuse_other_outcome
 from ketapredict.validate.intervals import Interval, bootstrap_difference, bootstrap_interval
 from ketapredict.validate.replicates import draw_secret, paired_differences, replicates
 from ketapredict.validate.subgroups import subgroup_table, subgroup_variables
-from ketapredict.validate.training_rows import training_rows
 
 DATA_HASH = "data_sha256"
 
@@ -75,7 +75,7 @@ def read_hold_out(
     Raises
     ------
     CohortError
-        If the courses are those that a model was trained on, or all are rejected.
+        If all courses are rejected.
     ProtocolError
         If outcomes are at different times.
     ModelError
@@ -98,7 +98,6 @@ def read_hold_out(
                 f"Expected courses in the hold-out; all {cohort.counts.courses} were rejected. `ketapredict check` "
                 "lists every broken rule."
             )
-        refuse_training_data(model, cohort)
         cohorts.append(cohort)
     return cohorts
 
@@ -106,21 +105,23 @@ def read_hold_out(
 def refuse_training_data(model: ResponseModel, cohort: Cohort) -> None:
     """Refuse a cohort whose accepted courses are those that a model was trained on.
 
-    Only the whole can be recognised, by its hash: that no course is in both, whoever names the hold-out must
-    know.
+    Single courses are not looked for here, only the whole, by its hash.
 
     Raises
     ------
     CohortError
         With the model's version.
     """
-    names = list(declared_columns(model.bundle.protocol, model.bundle.extras))
-    own = replace(cohort, table=cohort.table[names])
-    if {cohort.sha256, own.sha256} & set(_data_hashes(model.bundle.provenance)):
+    if {cohort.sha256, as_declared(model, cohort).sha256} & set(data_hashes(model.bundle.provenance)):
         raise CohortError(
             f"Expected a hold-out that no model was trained on; these are the training courses of version "
             f"{model.version}. Name other courses with --on."
         )
+
+
+def as_declared(model: ResponseModel, cohort: Cohort) -> Cohort:
+    """Return a cohort with the columns that a model declares, and no others."""
+    return replace(cohort, table=cohort.table[list(declared_columns(model.bundle.protocol, model.bundle.extras))])
 
 
 def measure_hold_out(cohorts: Sequence[Cohort], models: Sequence[ResponseModel]) -> list[HoldOutLandmark]:
@@ -151,7 +152,7 @@ def measure_hold_out(cohorts: Sequence[Cohort], models: Sequence[ResponseModel])
     found = []
     for position, landmark in enumerate(models[0].landmarks):
         predicting = [k for k, model in enumerate(models) if landmark in model.landmarks]
-        tables = [_predicted(models[k], courses[k], landmark) for k in predicting]
+        tables = [predicted(models[k], courses[k], landmark) for k in predicting]
         if any(table is None for table in tables):
             continue
         first, *others = [table for table in tables if table is not None]
@@ -193,7 +194,7 @@ def measure_hold_out(cohorts: Sequence[Cohort], models: Sequence[ResponseModel])
     return found
 
 
-def _predicted(model: ResponseModel, cohort: Cohort, landmark: str) -> pd.DataFrame | None:
+def predicted(model: ResponseModel, cohort: Cohort, landmark: str) -> pd.DataFrame | None:
     """Return `label, probability` by course id, in the cohort's order; None where there is no course."""
     rows = training_rows(cohort, landmark, model.bundle.outcome)
     if not len(rows):
@@ -219,10 +220,10 @@ def _all_extras(models: Sequence[ResponseModel]) -> tuple[Column, ...]:
     return tuple(known.values())
 
 
-def _data_hashes(provenance: dict[str, Any]) -> Iterator[str]:
-    """Yield the hashes of all data that a model has seen, those of a model that it was made from included."""
+def data_hashes(provenance: dict[str, Any]) -> Iterator[str]:
+    """Yield the hashes of all data that a model has seen, the latest first, those of its parents included."""
     for name, value in provenance.items():
         if name == DATA_HASH:
             yield str(value)
         elif isinstance(value, dict):
-            yield from _data_hashes(value)
+            yield from data_hashes(value)

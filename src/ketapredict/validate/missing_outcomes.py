@@ -9,8 +9,8 @@ from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome, outcome_labels
 from ketapredict.features.design import Feature, design_frame, features_at
 from ketapredict.model.completion import FEWEST_MISSING, completion_weights
+from ketapredict.model.training_rows import reached
 from ketapredict.validate.intervals import bootstrap_interval
-from ketapredict.validate.training_rows import reached
 
 COLUMNS = ["characteristic", "concept", "completers", "others", "smd", "completers_known", "others_known"]
 

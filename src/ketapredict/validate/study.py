@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,9 @@ from scipy.special import expit
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome
 from ketapredict.errors import TrainingError
+from ketapredict.model.fit import training_data
 from ketapredict.model.members import TrainingData
+from ketapredict.model.training_rows import training_rows
 from ketapredict.validate.assessment import Assessment, assess
 from ketapredict.validate.by_site import SiteValidation, validate_by_site
 from ketapredict.validate.cross_validation import MODEL, N_FOLDS, LandmarkValidation, cross_validate
@@ -21,7 +23,6 @@ from ketapredict.validate.learning_curve import SHARES, learning_curve
 from ketapredict.validate.optimism import optimism_table
 from ketapredict.validate.refits import bootstrap_refits
 from ketapredict.validate.replicates import draw_secret, replicates
-from ketapredict.validate.training_rows import training_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,10 @@ class Effort:
     repeats : int
         Of the 5-fold cross-validation, at least 1.
     refits : int
-        Bootstrap refits for optimism and instability, 0 or at least 2. Two hundred make percentiles of single
-        predictions smooth (Riley and Collins 2023, doi:10.1002/bimj.202200302); the default is what fits ten
-        minutes at 1,000 courses.
+        Bootstrap refits for optimism and instability, 0 or at least 2. At least two hundred are recommended for
+        percentiles of single predictions (Riley and Collins 2023, doi:10.1002/bimj.202200302); the default is what
+        leaves a run on 1,000 courses and four landmarks well under ten minutes on two cores (`train` prints where
+        its time goes).
     curve_repeats : int
         Repeats of the cross-validation that the learning curve goes along with, 0 for no curve.
     """
@@ -53,7 +55,7 @@ class Effort:
         return ", ".join(parts)
 
 
-FULL = Effort(repeats=10, refits=80, curve_repeats=1)
+FULL = Effort(repeats=10, refits=160, curve_repeats=1)
 QUICK = Effort(repeats=2, refits=16, curve_repeats=0)
 
 # One stream of random numbers for each part, so that more of one changes nothing in another.
@@ -162,8 +164,8 @@ def study_landmark(
             statements.append(f"{landmark}: {moved.statement}")
     if not (data.weights == 1).all():
         with timed("effect of the weights"):
-            plain = replace(data, weights=np.ones(len(data.weights)))
             everyone = np.arange(len(data.labels))
+            plain = training_data(cohort, landmark, outcome, with_arm=with_arm)
             ((without, _),) = fit_and_predict(plain, [(everyone, everyone)], stream(_WEIGHTS))
         moved_by = np.abs(expit(reported) - expit(without))
         statements.append(
@@ -175,7 +177,6 @@ def study_landmark(
         sites = validate_by_site(data, site_of, stream(_SITES), progress=progress)
     if sites is not None:
         tables |= {"sites": sites.sites, "sites_pooled": sites.pooled}
-        statements += [f"{landmark}: {note}" for note in sites.notes]
     if effort.curve_repeats:
         with timed("learning curve"):
             tables["learning_curve"] = learning_curve(

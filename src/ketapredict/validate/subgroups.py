@@ -9,6 +9,7 @@ from ketapredict.cohort.scales import scale_named, severity_band
 from ketapredict.validate.intervals import N_BOOTSTRAP, bootstrap_statistics, percentile_interval
 from ketapredict.validate.kernels import auc_kernel, calibration_intercept_kernel, observed_over_expected_kernel
 from ketapredict.validate.measures import as_predictions
+from ketapredict.validate.small_groups import TOO_FEW
 from ketapredict.validate.small_samples import auc_interval, ratio_interval
 
 NOT_RECORDED = "not recorded"
@@ -109,7 +110,7 @@ def subgroup_table(
         n, events = len(own[0]), int(own[0].sum())
         warning = ""
         if _rarer(own[0]) < FEWEST_TO_SAY:
-            warning = f"too few to say: {n} courses, {events} with the outcome"
+            warning = f"{TOO_FEW}: {n} courses, {events} with the outcome"
         for measure, numbers in figures.items():
             records.append((name, level, n, events, measure, *numbers, warning, off))
     return pd.DataFrame(records, columns=COLUMNS)

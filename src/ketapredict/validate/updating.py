@@ -22,6 +22,8 @@ from ketapredict.validate.resampling import average_over_repeats
 from ketapredict.validate.study import LandmarkStudy, resamples_of
 
 PROCEDURE = "the choice, cross-validated"
+# Chosen in a smaller share of the folds, a method owes its place to these very courses.
+OFTEN_CHOSEN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,19 @@ def choice_words(found: UpdateValidation) -> str:
     )
 
 
+def rarely_chosen(found: UpdateValidation) -> tuple[str, ...]:
+    """Say so where the method that all courses chose was chosen in fewer than half of the folds."""
+    validation, method = found.validation, found.choice.update.method
+    shares = validation.members_used
+    if shares[method] >= OFTEN_CHOSEN:
+        return ()
+    most = max(shares, key=lambda name: shares[name])
+    return (
+        f"{validation.landmark}: the chosen update ({method}) was chosen in {shares[method]:.0%} of the folds only, "
+        f"most often {most} ({shares[most]:.0%}): with other courses of this site the choice could well be another.",
+    )
+
+
 def update_facts(found: UpdateValidation) -> dict[str, Any]:
     """Return what was chosen for a landmark, with its numbers, as JSON values."""
     update, validation = found.choice.update, found.validation
@@ -259,6 +274,6 @@ def update_study(
         None,
         assessment.tables | {"updating": updating_table([found])},
         (choice_words(found), *missing),
-        assessment.warnings,
+        (*assessment.warnings, *rarely_chosen(found)),
         resamples_of(cohort, data, validation, outcome),
     )

@@ -3,17 +3,24 @@
 import numpy as np
 import pandas as pd
 
-from ketapredict.validate.cross_validation import PREVALENCE, RULE, LandmarkValidation
+from ketapredict.validate.cross_validation import BASELINE_ONLY, EARLY_ONLY, PREVALENCE, RULE, LandmarkValidation
 from ketapredict.validate.intervals import Difference, Interval
 
+# What is simpler than the model, and how it is called in a sentence.
+_SIMPLER = {
+    RULE: "the simple rule (at least 20% improvement so far)",
+    EARLY_ONLY: "early improvement alone, by logistic regression",
+    BASELINE_ONLY: "the baseline score alone, by logistic regression",
+}
 # Compatible with a slope in this range, predictions need no stretching; the gate asks for the same.
 SLOPE_RANGE = (0.8, 1.2)
 
 
 def skill_verdicts(validation: LandmarkValidation) -> tuple[str, ...]:
-    """Say where a model is not shown to beat the prevalence or the 20% rule by log-loss.
+    """Say where a model is not shown to beat by log-loss what is simpler.
 
-    "Not shown" is a paired 95% interval of the log-loss difference that reaches 0 or more.
+    That is the prevalence, and, with an early score, the 20% rule and early improvement alone; before it, the
+    baseline score alone. "Not shown" is a paired 95% interval of the log-loss difference that reaches 0 or more.
     """
     found = []
     landmark = validation.landmark
@@ -23,13 +30,15 @@ def skill_verdicts(validation: LandmarkValidation) -> tuple[str, ...]:
             f"{landmark}: NO SKILL SHOWN. The model is not shown to predict better than the overall rate of the "
             f"outcome does for everybody {_in_words(difference)}."
         )
-    if RULE in validation.differences:
-        difference = validation.differences[RULE]["log_loss"]
-        if not difference.high < 0:
-            found.append(
-                f"{landmark}: not shown to be better than the simple rule (at least 20% improvement so far) "
-                f"{_in_words(difference)}."
-            )
+    simpler = (RULE, EARLY_ONLY) if EARLY_ONLY in validation.differences else (BASELINE_ONLY,)
+    for comparator in simpler:
+        if comparator not in validation.differences:
+            continue
+        difference = validation.differences[comparator]["log_loss"]
+        if difference.low > 0:
+            found.append(f"{landmark}: WORSE than {_SIMPLER[comparator]} {_in_words(difference)}.")
+        elif not difference.high < 0:
+            found.append(f"{landmark}: not shown to be better than {_SIMPLER[comparator]} {_in_words(difference)}.")
     return tuple(found)
 
 

@@ -41,13 +41,14 @@ def model_card(facts: CardFacts) -> Card:
     facts : CardFacts
     """
     parts = (
-        summary, purpose, data, performance, calibration, usefulness, subgroups, sites, stability, explanations,
-        specification, audit,
+        summary, purpose, data, performance, calibration, usefulness, subgroups, sites, stability, explanations, audit,
+        specification,
     )  # fmt: skip
     sections = [part(facts) for part in parts]
     if facts.updates:
         sections.insert(2, updates(facts))
-    sections.append(tripod(facts, sections))
+    # The long tables come last: on paper they are an appendix.
+    sections.insert(-1, tripod(facts, sections))
     title = f"Model card: {facts.model.bundle.name}, version {facts.model.version}"
     figures = {block.name: block.svg for section in sections for block in section.blocks if isinstance(block, Figure)}
     return Card(to_html(facts.statement, title, sections), to_markdown(facts.statement, title, sections), figures)

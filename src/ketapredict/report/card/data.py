@@ -1,11 +1,11 @@
 """What a model was trained on: counts that add up, who the patients are, what is missing."""
 
 from ketapredict.cohort.outcomes import outcome_labels
+from ketapredict.model.training_rows import reached
 from ketapredict.report.card.facts import CardFacts, number
 from ketapredict.report.card.page import Block, Heading, Section, Table, Text
 from ketapredict.report.characteristics import characteristics
 from ketapredict.validate.measures import MEASURES
-from ketapredict.validate.training_rows import reached
 
 
 def data(facts: CardFacts) -> Section:

@@ -33,12 +33,16 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of texts; cells that start with a digit or sign are set to the right. Folded: behind a click."""
+    """A table of texts; cells that start with a digit or sign are set to the right.
+
+    Folded: behind a click, small on paper. Not printed: on paper only its caption.
+    """
 
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     folded: bool = False
+    printed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +113,12 @@ def _html(block: Block) -> str:
             return f'<figure id="figure-{name}">{svg}<figcaption>{_inline(caption)}</figcaption></figure>'
         case Folded(summary, text, _):
             return f"<details><summary>{_inline(summary)}</summary><pre>{escape(text)}</pre></details>"
-        case Table(caption, header, rows, folded):
+        case Table(caption, header, rows, folded, printed):
             head = "".join(f'<th scope="col">{_inline(cell)}</th>' for cell in header)
             lines = "\n".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
             table = f"<thead><tr>{head}</tr></thead><tbody>\n{lines}\n</tbody></table>"
             if folded:
-                summary = f"<details><summary>{_inline(caption)}</summary>"
+                summary = f"<details{'' if printed else ' class="screen"'}><summary>{_inline(caption)}</summary>"
                 return f'{summary}<div class="scroll"><table>{table}</div></details>'
             return f'<div class="scroll"><table><caption>{_inline(caption)}</caption>{table}</div>'
 

@@ -4,13 +4,15 @@ import pandas as pd
 
 from ketapredict.explain.words import moment_words
 from ketapredict.report.card.facts import CardFacts, interval, number
-from ketapredict.report.card.page import Block, Figure, Heading, Section, Table, Text
+from ketapredict.report.card.page import Block, Figure, Heading, Points, Section, Table, Text
 from ketapredict.report.figures.calibration import calibration_figure
 from ketapredict.report.figures.decision import decision_figure
 from ketapredict.report.figures.sites import site_figure
 from ketapredict.report.figures.subgroups import subgroup_figure
+from ketapredict.validate.by_site import FEWEST_COURSES
 from ketapredict.validate.cross_validation import MODEL, PREVALENCE
 from ketapredict.validate.measures import MEASURES
+from ketapredict.validate.small_groups import UNDER
 from ketapredict.validate.study import LandmarkStudy
 
 _DISTANCES = {
@@ -116,9 +118,8 @@ def subgroups(facts: CardFacts) -> Section:
         blocks.append(Figure(f"subgroups-{study.landmark}", svg, f"Observed over expected at {study.landmark}."))
         wide: dict[tuple[str, str], list[str]] = {}
         for row in table.itertuples():
-            line = wide.setdefault(
-                (row.variable, row.level), [row.variable, row.level, str(row.courses), _events(row.events)]
-            )
+            sizes = [_told(row.courses, UNDER), _told(row.events, "not told")]
+            line = wide.setdefault((row.variable, row.level), [row.variable, row.level, *sizes])
             line.append(interval(row.estimate, row.low, row.high))
         for row in table.drop_duplicates(["variable", "level"]).itertuples():
             told = "certainly miscalibrated" if row.certainly_miscalibrated else row.warning
@@ -132,8 +133,16 @@ def subgroups(facts: CardFacts) -> Section:
 def sites(facts: CardFacts) -> Section:
     """Internal-external validation."""
     blocks: list[Block] = []
+    rule = Text(
+        f"A site with at least {FEWEST_COURSES} courses has figures of its own, however its courses ended; smaller "
+        "sites are measured together."
+    )
     for _, study in facts.by_landmark:
-        if study.sites is None or not len(study.sites.sites):
+        if study.sites is None:
+            continue
+        if study.sites.notes:
+            blocks.append(Points([f"{study.landmark}: {note}." for note in study.sites.notes]))
+        if not len(study.sites.sites):
             continue
         svg = site_figure(facts.statement, study.landmark, study.sites.sites, study.sites.pooled)
         caption = f"Each site predicted at {study.landmark} by a model fitted to the others."
@@ -150,13 +159,10 @@ def sites(facts: CardFacts) -> Section:
         ]
         header = ["measure", "pooled, 95% interval", "sites", "tau", "95% prediction interval for a new site"]
         blocks.append(Table(f"Random-effects pooling (REML, Hartung-Knapp) at {study.landmark}", header, rows))
-    if not blocks:
-        blocks = [
-            Text(
-                "Not possible: fewer than two sites with ten courses of either class. How the model carries over to "
-                "another site is not known."
-            )
-        ]
+    if blocks:
+        blocks.insert(0, rule)
+    else:
+        blocks = [Text("Not possible: fewer than two sites. How the model carries over to another site is not known.")]
     return Section("sites", "From site to site", blocks)
 
 
@@ -219,5 +225,5 @@ def _label(measure: str) -> str:
     return measure.replace("net_benefit_", "net benefit at ").replace("_", " ")
 
 
-def _events(events: float) -> str:
-    return f"{events:g}" if events == events else "not told"
+def _told(number: float, otherwise: str) -> str:
+    return f"{number:g}" if number == number else otherwise

@@ -5,7 +5,7 @@ from ketapredict.report.card.facts import CardFacts, interval
 from ketapredict.report.card.page import Block, Points, Section, Table, Text
 from ketapredict.report.words import OUTCOME_WORDS, treatment_words
 from ketapredict.validate.coupling import SUSPICION
-from ketapredict.validate.cross_validation import MODEL, PREVALENCE
+from ketapredict.validate.cross_validation import BASELINE_ONLY, EARLY_ONLY, MODEL, PREVALENCE
 from ketapredict.validate.study import FULL
 
 
@@ -18,7 +18,9 @@ def summary(facts: CardFacts) -> Section:
     for model, study in facts.by_landmark:
         measures = study.validation.measures[MODEL]
         found = {name: interval(m.estimate, m.low, m.high) for name, m in measures.items()}
-        against = study.validation.differences[PREVALENCE]["log_loss"]
+        differences = study.validation.differences
+        against = differences[PREVALENCE]["log_loss"]
+        alone = differences.get(EARLY_ONLY, differences.get(BASELINE_ONLY, {})).get("log_loss")
         rows.append(
             [
                 f"{model.landmark} ({moment_words(model.landmark)})",
@@ -26,15 +28,17 @@ def summary(facts: CardFacts) -> Section:
                 f"{study.validation.events} ({percent(study.validation.events / study.validation.courses)})",
                 found["auc"],
                 interval(against.estimate, against.low, against.high, 3),
+                interval(alone.estimate, alone.low, alone.high, 3) if alone else "–",
                 found.get("calibration_intercept", "too few events"),
                 found.get("calibration_slope", "too few events"),
             ]
         )
-    header = ["landmark", "courses", "events", "AUC", "log-loss less the prevalence's", "calibration in the large"]
+    header = ["landmark", "courses", "events", "AUC", "log-loss less the prevalence's"]
+    header += ["less that of early improvement alone (at `pre`: of the baseline alone)", "calibration in the large"]
     few = not facts.updates and (facts.effort.refits < FULL.refits or facts.effort.repeats < FULL.repeats)
     quick = " FEWER RESAMPLES than the full run: figures and stability are rougher." if few else ""
     if bundle.provenance.get("weights") == "completion":
-        quick += " Fitted with weights for completion, made once from all courses; the figures are not weighted."
+        quick += " Fitted with weights for completion, made again inside each fold; the figures are not weighted."
     blocks: list[Block] = [
         Points(warnings, warning=True) if warnings else Text("No warning was raised by the checks of this page."),
         Table("Out-of-fold performance with 95% intervals over patients", [*header, "calibration slope"], rows),

@@ -25,12 +25,12 @@ def tripod_items() -> dict[str, Any]:
 
 def tripod(facts: CardFacts, sections: Sequence[Section]) -> Section:
     """The checklist, with links to the parts of this page and what the run says."""
-    titles = {section.name: section.title for section in sections} | {"audit": "Risk of bias, audited by the program"}
+    titles = {section.name: section.title for section in sections}
     items = tripod_items()
     told = _from_the_run(facts)
     rows = []
     for item in items["items"]:
-        links = "; ".join(f"[{titles[name]}](#{name})" for name in item["shown"])
+        links = "; ".join(f"[{titles[name]}](#{name})" for name in item["shown"] if name in titles)
         rows.append([item["item"], item["topic"], told.get(item["item"], ""), links, item["human"]])
     missing = sum(bool(item["human"]) for item in items["items"])
     header = ["item", "topic", "from this run", "shown under", "a human must still write"]

@@ -13,7 +13,7 @@ from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.report.card.facts import CardFacts, number
 from ketapredict.report.card.page import Block, Folded, Heading, Points, Section, Table, Text
 from ketapredict.report.specification import coefficient_table, tree_table, worked_example
-from ketapredict.validate.assessment import FEWEST_SHOWN
+from ketapredict.validate.small_groups import FEWEST_SHOWN
 
 _RULES = {
     "value": "the column itself",
@@ -50,7 +50,7 @@ def specification(facts: CardFacts) -> Section:
     example = plausible_example(facts.cohort)
     for landmark in model.bundle.landmarks:
         blocks += _landmark(facts, landmark, example)
-    return Section("specification", "Full specification and a worked example", blocks)
+    return Section("specification", "Appendix: full specification and a worked example", blocks)
 
 
 def plausible_example(cohort: Cohort) -> pd.DataFrame:
@@ -87,7 +87,9 @@ def _landmark(facts: CardFacts, model: LandmarkModel, example: pd.DataFrame) -> 
             f"{row.fill:.6g}",
             f"{row.mean:.6g}",
             f"{row.coefficient:+.6g}",
-            f"{row.index}: {row.knots}" if row.kind == "curve" else "",
+            f"{row.index}: {' '.join(f'{float(knot):.6g}' for knot in row.knots.split())}"
+            if row.kind == "curve"
+            else "",
         ]
         for row in shown.itertuples()
     ]
@@ -141,8 +143,13 @@ def _example(facts: CardFacts, model: LandmarkModel, example: pd.DataFrame) -> l
             f"{expit(total):.4f}."
         ),
         Table("The invented patient's features", ["feature", "what it is", "value"], inputs, folded=True),
-        Table(f"Step by step at {model.landmark}", header, rows, folded=True),
+        # On paper one landmark shows the way; the others are many pages more of the same.
+        Table(f"Step by step at {model.landmark}", header, rows, folded=True, printed=model is bundle.landmarks[0]),
     ]
+
+
+def _short(knots: str) -> str:
+    return " ".join(f"{float(knot):.6g}" for knot in knots.split())
 
 
 def _rule(feature: Feature) -> str:

@@ -18,8 +18,9 @@ def updates(facts: CardFacts) -> Section:
     rows = []
     for landmark, found in facts.updates.items():
         chosen = found["cross_validation"]["share_chosen"][found["method"]]
-        numbers = [number(found[name], 3) for name in ("intercept", "slope", "penalty")]
-        rows.append([landmark, found["method"], *numbers, f"{chosen:.0%}"])
+        numbers = [number(found[name], 3) for name in ("intercept", "slope")]
+        penalty = number(found["penalty"], 3) if found["penalty"] else "none"
+        rows.append([landmark, found["method"], *numbers, penalty, f"{chosen:.0%}"])
     header = ["landmark", "method", "intercept", "slope", "penalty of moved coefficients", "chosen in folds"]
     blocks.append(Table("What was chosen with all courses", header, rows))
     rows = [

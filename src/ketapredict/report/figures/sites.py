@@ -81,7 +81,8 @@ def _site_rows(sites: pd.DataFrame) -> list[_Row]:
     for site, group in drawn.groupby("site", sort=False):
         first = group.iloc[0]
         many = f" ({first['sites']:.0f} sites)" if first["sites"] > 1 else ""
-        label = f"{site}{many}\nn={first['courses']:.0f}, {first['events']:.0f} with outcome"
+        events = f", {first['events']:.0f} with outcome" if np.isfinite(first["events"]) else ""
+        label = f"{site}{many}\nn={first['courses']:.0f}{events}"
         rows.append((label, {str(r["measure"]): _row(r, "low", "high", "single") for _, r in group.iterrows()}))
     return rows
 
@@ -104,7 +105,8 @@ def _pooled_rows(pooled: pd.DataFrame) -> list[_Row]:
 
 def _row(record: pd.Series, low: str, high: str, kind: str) -> ForestRow:
     numbers = float(record["estimate"]), float(record[low]), float(record[high])
-    return ForestRow(*numbers, interval_text(*numbers), kind)
+    hidden = str(record.get("told", "")).startswith("not told")
+    return ForestRow(*numbers, "not told" if hidden else interval_text(*numbers), kind)
 
 
 def _limits(rows: list[ForestRow], reference: float, widest: tuple[float, float]) -> tuple[float, float]:

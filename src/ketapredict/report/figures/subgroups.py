@@ -8,12 +8,11 @@ import pandas as pd
 from ketapredict.report.figures.forest import ForestRow, bare_panel, draw_row
 from ketapredict.report.figures.marks import interval_text, say_not_estimable
 from ketapredict.report.figures.svg import figure_svg
-from ketapredict.validate.assessment import FEWEST_SHOWN
+from ketapredict.validate.small_groups import FEWEST_SHOWN, TOO_FEW
 from ketapredict.validate.tables import OBSERVED_OVER_EXPECTED
 
 LIMITS = (0.4, 2.5)
 TICKS = (0.5, 0.7, 1.0, 1.4, 2.0)
-TOO_FEW = "too few to say"
 ROW_PIXELS = 23
 
 
@@ -25,21 +24,18 @@ def subgroup_figure(statement: str, landmark: str, table: pd.DataFrame) -> str:
     statement, landmark : str
     table : pandas.DataFrame
         `variable, level, courses, events, measure, estimate, low, high, warning, certainly_miscalibrated` of
-        `validate.subgroups.subgroup_table`, of one landmark.
+        one landmark, of `validate.small_groups.without_small_subgroups`: what it leaves out is not drawn.
 
     Returns
     -------
     str
-        SVG. Of subgroups under five courses neither figures nor outcomes are shown, nor the outcomes of the
-        variable's other levels.
+        SVG.
     """
     chosen = table[table["measure"] == OBSERVED_OVER_EXPECTED]
     lines: list[tuple[str, str, ForestRow | None]] = []
     for variable, group in chosen.groupby("variable", sort=False):
         lines.append((str(variable), "", None))
-        # What is hidden of one level could be had from the others by subtraction: outcomes of none are given then.
-        hidden = bool((group["courses"] < FEWEST_SHOWN).any())
-        lines += [_line(record, with_events=not hidden) for _, record in group.iterrows()]
+        lines += [_line(record) for _, record in group.iterrows()]
 
     def draw(figure: Any) -> None:
         if not lines:
@@ -74,12 +70,12 @@ def subgroup_figure(statement: str, landmark: str, table: pd.DataFrame) -> str:
     )  # fmt: skip
 
 
-def _line(record: pd.Series, *, with_events: bool) -> tuple[str, str, ForestRow]:
+def _line(record: pd.Series) -> tuple[str, str, ForestRow]:
     courses, events = float(record["courses"]), float(record["events"])
     level = str(record["level"])
-    if courses < FEWEST_SHOWN:
+    if not np.isfinite(courses):
         return level, f"n<{FEWEST_SHOWN}", ForestRow(np.nan, np.nan, np.nan, TOO_FEW)
-    sizes = f"n={courses:.0f}, {events:.0f} with outcome" if with_events and np.isfinite(events) else f"n={courses:.0f}"
+    sizes = f"n={courses:.0f}, {events:.0f} with outcome" if np.isfinite(events) else f"n={courses:.0f}"
     numbers = float(record["estimate"]), float(record["low"]), float(record["high"])
     warning = record["warning"]
     if isinstance(warning, str) and warning:

@@ -1,4 +1,4 @@
-"""Which rows of a cohort the courses of a landmark's training data are, to join what is not a feature."""
+"""Which courses of a cohort train a landmark."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from ketapredict.cohort.protocols import PRE
 
 
 def training_rows(cohort: Cohort, landmark: str, outcome: Outcome) -> np.ndarray:
-    """Return the row numbers of the courses that `model.fit.training_data` makes of the same cohort, in its order.
+    """Return the row numbers of the courses that train a landmark, in the order of `model.fit.training_data`.
 
     Parameters
     ----------
