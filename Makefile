@@ -13,7 +13,7 @@ env: .venv/.ready
 	$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements.lock
 	$(UV) pip install -q --python $(BIN)/python --no-deps -e .
 	@# Byte code makes imports four times faster. Importing writes that of what is used; all of it would be 70 MB more.
-	@$(BIN)/python -W ignore -c "import ketapredict.training, ketapredict.cli, ketapredict.simulate.fidelity, mlflow.pyfunc, mlflow.store.tracking.sqlalchemy_store, mlflow.store.model_registry.sqlalchemy_store, xgboost, matplotlib.figure, pyarrow.parquet, pytest, hypothesis"
+	@$(BIN)/python -W ignore -c "import ketapredict.training, ketapredict.cli, ketapredict.web.serve, ketapredict.simulate.fidelity, alembic.command, mlflow.pyfunc, mlflow.store.tracking.sqlalchemy_store, mlflow.store.model_registry.sqlalchemy_store, xgboost, matplotlib.figure, pyarrow.parquet, pytest, hypothesis"
 	@touch $@
 
 # The tools that read the code and never run it: not part of the environment that a user gets.
@@ -52,6 +52,10 @@ data: env
 
 bench: env
 	$(BIN)/python benchmarks/real_trials.py
+
+.PHONY: bench-serving
+bench-serving: env
+	$(BIN)/python benchmarks/serving.py
 
 # What serves one kind of test only lies beside the environment, which stays small; tests find it there.
 .extra/%/.ready: requirements-%.lock .python-version | .venv/.ready

@@ -62,6 +62,8 @@ def test_the_demonstration_runs_and_the_readme_shows_what_it_says(tmp_path, exam
     assert done.stdout.startswith("SIMULATED")
     for name in ("why.html", "scored.csv", "model/report/measures.csv", "mlflow.db"):
         assert (folder / name).exists()
+    (page,) = re.findall(r"ketapredict serve .*", done.stdout)
+    assert page.replace(str(folder), "ketapredict-demo") in README
     # Bring both up to date with `make docs`.
     assert examples.section("demo") == examples.demo_text(folder)
     assert (ROOT / "docs" / "explanation.svg").read_text() == (folder / "why.svg").read_text()

@@ -12,6 +12,7 @@ ORDER = (
     "progress",
     "whole_files",
     "cohort",
+    "monitoring",
     "public_data",
     "simulate",
     "features",

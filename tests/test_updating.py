@@ -146,6 +146,7 @@ def test_provenance_names_both_and_the_worse_of_two_sources(short_model, other_s
     parent = provenance["updated_from"]
     assert parent["model_sha256"] == short_model.sha256
     assert parent["provenance"] == short_model.bundle.provenance
+    assert model.bundle.bands == short_model.bundle.bands  # of the first training, as the page says
     genuine = ResponseModel(replace(short_model.bundle, trained_on="real"))
     assert update_response_model(genuine, other_site)[0].bundle.trained_on == "simulated"
     assert update_response_model(genuine, real(other_site))[0].bundle.trained_on == "real"

@@ -59,4 +59,6 @@ def run_demo(folder: Path, courses: int, say: Callable[[str], None], *, show_pro
     say(f"  {folder / why}          one patient's explanation ({course})")
     say(f"  {folder / scored_file}        probability and contributions of every course")
     say(f"  {folder / result.card}   the model card: performance, limits, full specification")
+    page = f"--model {folder / 'model' / 'model'} --cohort {folder / cohort_file}"
+    say(f"  the clinician's page: ketapredict serve {page} --no-auth")
     say(f"  the runs and the registry: mlflow ui --backend-store-uri sqlite:///{folder / 'mlflow.db'}")

@@ -38,3 +38,11 @@ class ModelError(KetapredictError):
 
 class TrackingError(KetapredictError):
     """The MLflow store cannot be reached, is locked, or refuses what is to be stored."""
+
+
+class ServerError(KetapredictError):
+    """The page and the REST interface cannot be served with these settings, or their database cannot be used."""
+
+
+class AccountError(KetapredictError):
+    """An account or a token cannot be made or changed as asked."""

@@ -21,6 +21,7 @@ from ketapredict.model.bundle import Bundle, bundle_sha256, load_bundle, save_bu
 from ketapredict.model.fit import fit_landmark, refuse_too_few, training_data
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.scope import judge_scope, texts_by_row
+from ketapredict.model.score_bands import score_bands
 
 # What the numbers of a fit depend on, next to the data and the seed.
 VERSIONED = ("ketapredict", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
@@ -280,6 +281,7 @@ def fit_response_model(
         trained_on="simulated" if cohort.simulated else "real",
         provenance=provenance_of(cohort, courses, seed) | {"weights": "completion" if weighted else "none"},
         landmarks=tuple(models),
+        bands=score_bands(courses, outcome),
     )
     return ResponseModel(bundle), refused
 
@@ -305,7 +307,7 @@ def _scope_and_notes(
     cohort: Cohort, bundle: Bundle, model: LandmarkModel, frame: pd.DataFrame, found: Contributions
 ) -> tuple[np.ndarray | None, list[str]]:
     """Say whether each course is within the model's experience, and what a reader must know about it."""
-    columns = _columns_read(model)
+    columns = list(model.input_columns)
     missing = texts_by_row(cohort.table[columns].isna().to_numpy(), columns, ", ")
     imputed = [f"missing: {names}" if names else "" for names in missing]
     if model.scope is None:
@@ -321,15 +323,6 @@ def _scope_and_notes(
     )
     notes = [f"{a}; {b}" if a and b else a or b for a, b in zip(judged.notes, imputed, strict=True)]
     return judged.in_scope, notes
-
-
-def _columns_read(model: LandmarkModel) -> list[str]:
-    names = {column.feature for column in model.columns} | set(model.tree_features)
-    read: dict[str, None] = {}
-    for feature in model.features:
-        if feature.name in names and feature.concept != "treatment_arm":
-            read.update(dict.fromkeys(feature.columns))
-    return list(read)
 
 
 def _contract_table(parts: list[pd.DataFrame], shap_columns: list[str]) -> pd.DataFrame:

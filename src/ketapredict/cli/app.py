@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from ketapredict.cli import cohorts, models, uses
+from ketapredict.cli import cohorts, models, serving, uses
 from ketapredict.cli.conventions import CANNOT, DONE, INTERNAL_ERROR, tell
 from ketapredict.errors import KetapredictError
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Who responds to ketamine infusions in depression, and why. Research software, not a medical device.",
 )
-for group in (cohorts, models, uses):
+for group in (cohorts, models, uses, serving):
     app.add_typer(group.commands)
 
 

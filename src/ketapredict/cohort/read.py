@@ -90,8 +90,11 @@ def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Col
     """
     refuse_unknown_columns([str(name) for name in frame.columns], declared_columns(protocol, extras), "The table")
     cells = frame.reset_index(drop=True)
-    texts = cells.select_dtypes(["object", "str"]).columns
-    cells[texts] = cells[texts].mask(cells[texts].isin(MISSING_MARKERS))
+    # Column by column, and only where needed: for one course a whole table's operations would take most of the time.
+    for name in cells.select_dtypes(["object", "str"]).columns:
+        missing = cells[name].isin(MISSING_MARKERS)
+        if missing.any():
+            cells[name] = cells[name].mask(missing)
     raw = RawCourses(
         cells, np.arange(1, len(frame) + 1), RejectLog(), used=len(frame), simulated=holds_simulated(cells)
     )

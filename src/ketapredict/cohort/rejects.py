@@ -1,6 +1,7 @@
 """The rejects: every broken rule of every cell, collected as they are found."""
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -71,8 +72,7 @@ class RejectLog:
         """Return the rejects table in the order of rows; with the offending cells only where asked."""
         columns = [*REJECT_COLUMNS, FOUND] if show_values else list(REJECT_COLUMNS)
         if not self.parts:
-            empty = {name: pd.Series(dtype="int64" if name == "row" else "str") for name in columns}
-            return pd.DataFrame(empty)
+            return _no_rejects(tuple(columns)).copy()
         table = pd.concat(self.parts, ignore_index=True)
         ids = np.array([*as_text(course_ids), None], dtype=object)
         table["course_id"] = pd.Series(ids[table["course"].to_numpy()], dtype="str")
@@ -80,3 +80,8 @@ class RejectLog:
             table[name] = table[name].astype("str")
         order = np.argsort(table["row"].to_numpy(), kind="stable")
         return table.iloc[order][columns].reset_index(drop=True)
+
+
+@cache
+def _no_rejects(columns: tuple[str, ...]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype="int64" if name == "row" else "str") for name in columns})

@@ -1,5 +1,7 @@
 """The rules of the cohort table: raw courses in, a typed table and all broken rules out."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 
@@ -112,8 +114,13 @@ def _absent(column: Column, count: int) -> pd.Series:
     if column.kind == "text":
         return pd.Series([None] * count, dtype="str")
     if column.kind == "level":
-        return pd.Series(pd.Categorical.from_codes([-1] * count, categories=list(column.levels)))
+        return pd.Series(pd.Categorical.from_codes([-1] * count, dtype=_level_type(column.levels)))
     return pd.Series(np.full(count, np.nan))
+
+
+@cache
+def _level_type(levels: tuple[str, ...]) -> pd.CategoricalDtype:
+    return pd.CategoricalDtype(list(levels))
 
 
 class _Checker:
@@ -137,7 +144,7 @@ class _Checker:
     def level(self, column: Column) -> pd.Series:
         positions, invalid = as_level(self.raw.frame[column.name], column.levels)
         self.reject(column.name, invalid, "level", column.expectation)
-        return pd.Series(pd.Categorical.from_codes(positions, categories=list(column.levels)))
+        return pd.Series(pd.Categorical.from_codes(positions, dtype=_level_type(column.levels)))
 
     def yes_no(self, column: Column) -> pd.Series:
         positions, invalid = as_level(self.raw.frame[column.name], (*_YES, *_NO))

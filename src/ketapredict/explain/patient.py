@@ -200,13 +200,13 @@ def explain_course(
             for name, value in zip(found.columns, found.by_column[0], strict=True)
             if not np.isclose(value, 0.0, atol=1e-12)
         },
-        sentences=sentences(steps, values, _columns_read(model, course), course.protocol, model.landmark),
+        sentences=sentences(steps, values, columns_read(model, course), course.protocol, model.landmark),
         notes=notes,
         largest_residual=found.largest_residual,
     )
 
 
-def _columns_read(model: LandmarkModel, course: Cohort) -> dict[str, Column]:
+def columns_read(model: LandmarkModel, course: Cohort) -> dict[str, Column]:
     """Return the declarations of the columns that this landmark's model reads: nothing else is a reason."""
     read = {name for feature in model.features for name in feature.columns}
     return {name: column for name, column in course.columns.items() if name in read}

@@ -10,6 +10,7 @@ from ketapredict.explain.words import concept_label, interval_words, percent
 
 WIDTH, ROW, TOP, LEFT, RIGHT = 760, 30, 108, 220, 150
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+TICK_LABEL = 30  # wide enough for two digits and a sign
 MOST_ROWS = 10
 BAR_LOWEST = 0.005
 
@@ -68,13 +69,17 @@ def waterfall_svg(
         '<text x="12" y="86" font-size="12" fill="#444">What moves the estimate, largest first; '
         "+ raises it, − lowers it</text>",
     ]
+    labelled = -np.inf
     for tick in TICKS:
-        position = float(logit(tick))
-        if low <= position <= high:
-            parts.append(
-                f'<line x1="{x(position):.1f}" x2="{x(position):.1f}" y1="{TOP - 6}" y2="{bottom}" stroke="#ddd"/>'
-                f'<text x="{x(position):.1f}" y="{bottom + 18}" text-anchor="middle" fill="#444">{tick:.0%}</text>'
-            )
+        at = x(float(logit(tick)))
+        if not LEFT <= at <= WIDTH - RIGHT:
+            continue
+        label = f'<text x="{at:.1f}" y="{bottom + 18}" text-anchor="middle" fill="#444">{tick:.0%}</text>'
+        if at - labelled < TICK_LABEL:  # it would stand in the one before
+            label = ""
+        else:
+            labelled = at
+        parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP - 6}" y2="{bottom}" stroke="#ddd"/>{label}')
     y = TOP
     parts.append(_marker("start of the model", x(base_logit), y, percent(float(expit(base_logit)))))
     for (label, value), before, after in zip(rows, ends[:-1], ends[1:], strict=True):

@@ -1,7 +1,7 @@
 """The bundle: a response model as a folder of JSON and XGBoost UBJSON, readable and complete.
 
 Loading one runs nobody's code. The same data and seed give the same bytes. It holds coefficients, means,
-rounded knots and thresholds, never a row of the training data.
+rounded knots, thresholds and quantiles, never a row of the training data.
 """
 
 import hashlib
@@ -22,10 +22,12 @@ from ketapredict.features.design import Feature
 from ketapredict.features.preparation import DesignColumn
 from ketapredict.model.landmark_model import LandmarkModel, MemberFacts, UpdatingFacts
 from ketapredict.model.scope import InputRange, Scope, SeenLevels
+from ketapredict.model.score_bands import ScoreBand
 from ketapredict.model.uncertainty import Uncertainty
 
 FORMAT = "ketapredict response model"
-FORMAT_VERSION = 1
+# 2: `bands`, the scores of the training courses by outcome.
+FORMAT_VERSION = 2
 MODEL_FILE = "model.json"
 CHECKSUM = "content_sha256"
 TrainedOn = Literal["simulated", "evidence", "real"]
@@ -60,6 +62,8 @@ class Bundle:
         Seed, hash of the training data, versions, counts: plain JSON values.
     landmarks : tuple of LandmarkModel
         In the order of time.
+    bands : tuple of ScoreBand
+        The scores of the training courses by outcome; those of the first training in a model that was updated.
     """
 
     name: str
@@ -71,6 +75,7 @@ class Bundle:
     trained_on: TrainedOn
     provenance: dict[str, Any]
     landmarks: tuple[LandmarkModel, ...]
+    bands: tuple[ScoreBand, ...]
 
     @property
     def statement(self) -> str:
@@ -182,6 +187,7 @@ def _to_plain(bundle: Bundle) -> dict[str, Any]:
         "extras": [asdict(column) for column in bundle.extras],
         "with_arm": bundle.with_arm,
         "provenance": bundle.provenance,
+        "bands": [asdict(band) for band in bundle.bands],
         "landmarks": [_landmark_to_plain(model) for model in bundle.landmarks],
     }
 
@@ -224,6 +230,7 @@ def _from_plain(content: dict[str, Any], folder: Path) -> Bundle:
         trained_on=trained_on,
         provenance=content["provenance"],
         landmarks=tuple(_landmark_from_plain(plain, folder) for plain in content["landmarks"]),
+        bands=tuple(_record(ScoreBand, band) for band in content["bands"]),
     )
 
 

@@ -100,6 +100,13 @@ class LandmarkModel:
         return self.updated.events / self.updated.courses if self.updated else self.event_rate
 
     @property
+    def input_columns(self) -> tuple[str, ...]:
+        """Columns of the cohort table that the estimate rests on, without the treatment arm."""
+        names = {column.feature for column in self.columns} | set(self.tree_features)
+        read = [f for f in self.features if f.name in names and f.concept != "treatment_arm"]
+        return tuple(dict.fromkeys(name for feature in read for name in feature.columns))
+
+    @property
     def means(self) -> np.ndarray:
         """Training means of the design columns, (p,)."""
         return np.array([column.mean for column in self.columns])

@@ -1,0 +1,1 @@
+"""The REST interface: predictions, the form's schema, facts of the model, health."""

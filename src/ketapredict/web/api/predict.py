@@ -1,0 +1,166 @@
+"""Predict courses that are sent: validated as every table, recorded as everything that is shown."""
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field, create_model
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.columns import declared_columns
+from ketapredict.cohort.read import cohort_from_frame
+from ketapredict.explain.patient import CAVEAT, columns_read
+from ketapredict.explain.words import concept_label, sentences, steps_largest_first
+from ketapredict.response_model import ResponseModel
+from ketapredict.web.accounts.roles import Role, User
+from ketapredict.web.answers import problem
+from ketapredict.web.api.forms import (
+    Contribution,
+    Interval,
+    ModelName,
+    Prediction,
+    Predictions,
+    Problem,
+    Reject,
+    Strict,
+    course_form,
+)
+from ketapredict.web.api.machine_user import require_machine
+from ketapredict.web.records import plain_rows
+from ketapredict.web.state import State
+from ketapredict.web.store.recorder import Surface
+
+PREDICTS = (Role.CLINICIAN, Role.DATA_SCIENTIST)
+
+
+def predict_router(model: ResponseModel, most_courses: int) -> APIRouter:
+    """Make the route; what it takes is declared by the model.
+
+    Parameters
+    ----------
+    model : ResponseModel
+    most_courses : int
+        Courses in one request.
+    """
+    router = APIRouter()
+    asked = _request_form(model, most_courses)
+
+    @router.post(
+        "/predict", response_model=Predictions, responses={status: {"model": Problem} for status in (400, 413, 422)}
+    )
+    def predict(
+        request: asked,  # type: ignore[valid-type]
+        state: State,
+        user: Annotated[User, Depends(require_machine(*PREDICTS))],
+    ) -> JSONResponse:
+        """Predict courses, each at its latest landmark or all at one, with what each estimate rests on.
+
+        Courses that break a rule are listed with the rule; 422 if none can be predicted.
+        """
+        served = state.served.model
+        cohort = cohort_from_frame(
+            _frame(request.courses, served),  # type: ignore[attr-defined]
+            served.bundle.protocol,
+            served.bundle.extras,
+        )
+        scored = served.score(cohort, request.landmark)  # type: ignore[attr-defined]
+        parts = [cohort.rejects, scored.refused]
+        rejects = _rejects(pd.concat([part for part in parts if len(part)])) if any(map(len, parts)) else []
+        if not len(scored.table):
+            return problem(422, "No course can be predicted: see `rejects`.", rejects=[r.model_dump() for r in rejects])
+        results, courses = plain_rows(scored.table), plain_rows(cohort.table)
+        state.recorder.record_rows(user, results, courses, Surface.REST)
+        return JSONResponse(
+            Predictions(
+                statement=served.bundle.statement,
+                caveat=CAVEAT,
+                model=model_name(served),
+                courses=cohort.counts.courses,
+                predicted=len(scored.table),
+                rejected=cohort.counts.courses - len(scored.table),
+                predictions=_predictions(served, cohort, results, courses),
+                rejects=rejects,
+            ).model_dump()
+        )
+
+    return router
+
+
+def model_name(model: ResponseModel) -> ModelName:
+    """Say which model it is."""
+    return ModelName(
+        name=model.bundle.name, version=model.version, sha256=model.sha256, trained_on=model.bundle.trained_on
+    )
+
+
+def _request_form(model: ResponseModel, most_courses: int) -> type[BaseModel]:
+    courses: Any = (list[course_form(model)], Field(min_length=1, max_length=most_courses))  # type: ignore[misc]
+    landmark: Any = (
+        Literal[model.landmarks] | None,
+        Field(default=None, description="One landmark for all; by default each course's latest."),
+    )
+    return create_model("PredictRequest", __base__=Strict, courses=courses, landmark=landmark)
+
+
+def _frame(courses: list[BaseModel], model: ResponseModel) -> pd.DataFrame:
+    """Put courses into a table: the columns that any of them has, and the required ones."""
+    declared = declared_columns(model.bundle.protocol, model.bundle.extras)
+    given = {name for course in courses for name in course.model_fields_set}
+    names = [name for name, column in declared.items() if name in given or column.required]
+    return pd.DataFrame({name: [getattr(course, name) for course in courses] for name in names}, columns=names)
+
+
+def _rejects(table: pd.DataFrame) -> list[Reject]:
+    ordered = table.sort_values("row", kind="stable")
+    return [
+        Reject(row=int(row), column=column or None, rule=rule, expected=expected)
+        for row, column, rule, expected in zip(
+            ordered["row"], ordered["column"], ordered["rule"], ordered["expected"], strict=True
+        )
+    ]
+
+
+def _predictions(
+    model: ResponseModel, cohort: Cohort, results: list[dict[str, Any]], courses: list[dict[str, Any]]
+) -> list[Prediction]:
+    places = {course["course_id"]: place for place, course in enumerate(courses)}
+    read = {landmark.landmark: columns_read(landmark, cohort) for landmark in model.bundle.landmarks}
+    shap = [name for name in results[0] if name.startswith("shap_")]
+    told = []
+    for result in results:
+        place = places[result["course_id"]]
+        # NaN is no number: the landmark's model has no such concept.
+        present = [name for name in shap if result[name] == result[name]]
+        values = np.array([result[name] for name in present])
+        names = tuple(name.removeprefix("shap_") for name in present)
+        # A concept without any contribution has nothing to tell, here as in every other explanation.
+        steps = [step for step in steps_largest_first(result["base_logit"], names, values) if step[1] != 0.0]
+        told.append(
+            Prediction(
+                row=int(cohort.rows[place]),
+                course_id=result["course_id"],
+                landmark=result["landmark"],
+                outcome=result["outcome"],
+                probability=result["probability"],
+                interval=None if pd.isna(result["p_low"]) else Interval(low=result["p_low"], high=result["p_high"]),
+                in_scope=None if pd.isna(result["in_scope"]) else bool(result["in_scope"]),
+                notes=result["notes"],
+                base_logit=result["base_logit"],
+                contributions=[
+                    Contribution(
+                        concept=concept,
+                        label=concept_label(concept),
+                        log_odds=value,
+                        probability_before=before,
+                        probability_after=after,
+                    )
+                    for concept, value, before, after in steps
+                ],
+                sentences=sentences(
+                    steps, courses[place], read[result["landmark"]], cohort.protocol, result["landmark"]
+                ),
+            )
+        )
+    return told

@@ -1,0 +1,1 @@
+"""What an auditor sees: who was shown what, and what was refused."""

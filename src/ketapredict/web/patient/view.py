@@ -1,0 +1,193 @@
+"""The view of one patient: everything that the page and the summary show, from the model's own explanation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.outcomes import outcome_thresholds
+from ketapredict.cohort.protocols import PRE
+from ketapredict.cohort.scales import SCALES, Scale
+from ketapredict.errors import CohortError
+from ketapredict.explain.patient import PatientExplanation
+from ketapredict.explain.words import moment_words, percent
+from ketapredict.monitoring import Note, monitoring_notes
+from ketapredict.response_model import ResponseModel
+from ketapredict.web.patient.bar import probability_bar_svg
+from ketapredict.web.patient.frequencies import between_in_ten, in_ten, outcome_words
+from ketapredict.web.patient.inputs import Input, inputs_of
+from ketapredict.web.patient.scores import ScoreAt, scores_over_time, scores_svg
+
+OUT_OF_SCOPE = "out of scope: "
+MISSING = "missing: "
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the model says of one course at one landmark, in words and pictures.
+
+    Attributes
+    ----------
+    told : PatientExplanation
+        The same that `ketapredict explain` shows.
+    of_ten : str
+        The probability as so many in ten.
+    plausibly : str
+        The interval in tenths, rounded outward; empty without one.
+    rate_words : str
+        The share of the training courses with the outcome: `about 5 in 10 (52%) of the 339 training courses`.
+    bar, waterfall : str
+        SVG.
+    out_of_scope : tuple of str
+        Why the patient is unlike those of the training data.
+    cautions : tuple of str
+        Other notes of the model.
+    inputs : tuple of Input
+    """
+
+    told: PatientExplanation
+    of_ten: str
+    plausibly: str
+    rate_words: str
+    bar: str
+    waterfall: str
+    out_of_scope: tuple[str, ...]
+    cautions: tuple[str, ...]
+    inputs: tuple[Input, ...]
+
+    @property
+    def log_odds(self) -> float:
+        """The base value and all contributions added up: the log-odds of the estimate."""
+        return self.told.base_logit + sum(contribution for _, contribution, _, _ in self.told.steps)
+
+    @property
+    def used(self) -> tuple[Input, ...]:
+        """The inputs that were there."""
+        return tuple(found for found in self.inputs if not found.is_missing)
+
+    @property
+    def missing(self) -> tuple[Input, ...]:
+        """The inputs that were not."""
+        return tuple(found for found in self.inputs if found.is_missing)
+
+
+@dataclass(frozen=True, slots=True)
+class PatientView:
+    """One patient.
+
+    Attributes
+    ----------
+    course_id : str
+    outcome : str
+        What is estimated, in words: the rule and when it is judged.
+    notes : tuple of Note
+        Monitoring notes, of what is known now.
+    estimate : Estimate or None
+    refusal : str
+        Why there is no estimate; empty where there is one.
+    landmarks : tuple of str
+        At which an estimate could be made.
+    scale : Scale
+    scores : tuple of ScoreAt
+    scores_picture : str
+        SVG.
+    """
+
+    course_id: str
+    outcome: str
+    notes: tuple[Note, ...]
+    estimate: Estimate | None
+    refusal: str
+    landmarks: tuple[str, ...]
+    scale: Scale
+    scores: tuple[ScoreAt, ...]
+    scores_picture: str
+
+    def notes_in(self, state: str) -> tuple[Note, ...]:
+        """Return the notes in one state: `holds`, `unknown` or `clear`."""
+        return tuple(note for note in self.notes if note.state == state)
+
+
+def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = None) -> PatientView:
+    """Make the view of one course.
+
+    Parameters
+    ----------
+    model : ResponseModel
+    course : Cohort
+        One course.
+    landmark : str or None
+        The latest by default.
+
+    Raises
+    ------
+    ModelError
+        If the model has no such landmark, or the cohort does not fit it.
+    """
+    bundle = model.bundle
+    values = {str(name): value for name, value in course.table.iloc[0].to_dict().items()}
+    scale = SCALES[str(values["scale"])]
+    estimate, refusal = None, ""
+    try:
+        estimate = estimate_of(model, course, landmark)
+    except CohortError as error:
+        refusal = str(error)
+    scores = scores_over_time(values, bundle.protocol, scale, bundle.bands)
+    threshold = float(outcome_thresholds(course, bundle.outcome)[0])
+    made_at = estimate.told.landmark if estimate else PRE
+    return PatientView(
+        course_id=str(values["course_id"]),
+        outcome=outcome_words(bundle.outcome, bundle.protocol.outcome),
+        notes=monitoring_notes(values, bundle.protocol, _latest_rated(values, bundle.protocol.names)),
+        estimate=estimate,
+        refusal=refusal,
+        landmarks=tuple(name for name in model.landmarks if name == PRE or _present(values[f"score_{name}"])),
+        scale=scale,
+        scores=scores,
+        scores_picture=scores_svg(scores, scale, bundle.outcome, made_at, None if np.isnan(threshold) else threshold),
+    )
+
+
+def estimate_of(model: ResponseModel, course: Cohort, landmark: str | None = None) -> Estimate:
+    """Make the estimate of one course.
+
+    Raises
+    ------
+    CohortError
+        If the course cannot be predicted.
+    ModelError
+        If the model has no such landmark, or the cohort does not fit it.
+    """
+    told = model.explain(course, str(course.table["course_id"].iat[0]), landmark)
+    values = {str(name): value for name, value in course.table.iloc[0].to_dict().items()}
+    (fitted,) = [found for found in model.bundle.landmarks if found.landmark == told.landmark]
+    notes = [note for note in told.notes.split("; ") if note and not note.startswith(MISSING)]
+    rate, courses, whose = told.training_rate, told.training_courses, "training courses"
+    if told.updating_rate is not None and told.updating_courses is not None:
+        rate, courses, whose = told.updating_rate, told.updating_courses, "courses it was updated with"
+    return Estimate(
+        told=told,
+        of_ten=in_ten(told.probability),
+        plausibly="" if told.p_low is None or told.p_high is None else between_in_ten(told.p_low, told.p_high),
+        rate_words=f"{in_ten(rate)} ({percent(rate)}) of the {courses} {whose}",
+        bar=probability_bar_svg(told.probability, told.p_low, told.p_high, rate),
+        waterfall=told.to_svg(),
+        out_of_scope=tuple(note.removeprefix(OUT_OF_SCOPE) for note in notes if note.startswith(OUT_OF_SCOPE)),
+        cautions=tuple(note for note in notes if not note.startswith(OUT_OF_SCOPE)),
+        inputs=inputs_of(fitted, values, course.columns),
+    )
+
+
+def landmark_words(landmark: str) -> str:
+    """Return when an estimate was made, in words."""
+    return moment_words(landmark) if landmark == PRE else f"at {moment_words(landmark)}"
+
+
+def _latest_rated(values: dict[str, object], names: tuple[str, ...]) -> str:
+    """Return the latest time point with a score: what to watch follows from what is known now, not from a landmark."""
+    rated = [name for name in names if _present(values.get(f"score_{name}"))]
+    return rated[-1] if rated else PRE
+
+
+def _present(value: object) -> bool:
+    return value is not None and value == value

@@ -1,0 +1,1 @@
+"""What is kept: accounts, sessions, security events, shown predictions."""

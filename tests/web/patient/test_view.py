@@ -1,0 +1,80 @@
+"""The view of one patient is the model's own explanation, whatever the words around it."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.columns import Column
+from ketapredict.cohort.read import cohort_from_frame
+from ketapredict.errors import ModelError
+from ketapredict.web.patient.view import patient_view
+
+
+def one(cohort: Cohort, row: int = 0, **values: object) -> Cohort:
+    """A single course with some values changed."""
+    frame = cohort.table.iloc[[row]].astype(object).assign(**values)
+    return cohort_from_frame(frame, cohort.protocol)
+
+
+def test_the_numbers_are_those_of_explain(short_model, short_cohort):
+    for row in range(0, 150, 10):
+        course = one(short_cohort, row)
+        view = patient_view(short_model, course)
+        if view.estimate is None:
+            continue
+        told = short_model.explain(short_cohort, view.course_id)
+        assert view.estimate.told == told
+        assert expit(view.estimate.log_odds) == pytest.approx(told.probability, abs=1e-12)
+
+
+def test_inputs_used_and_missing_are_all_that_the_landmarks_model_reads(short_model, short_cohort):
+    view = patient_view(short_model, one(short_cohort, 0, age_years=np.nan))
+    estimate = view.estimate
+    (fitted,) = [m for m in short_model.bundle.landmarks if m.landmark == estimate.told.landmark]
+    assert {found.name for found in estimate.inputs} == set(fitted.input_columns)
+    assert "age" in [found.label for found in estimate.missing]
+    assert len(estimate.used) + len(estimate.missing) == len(estimate.inputs)
+    assert "age_years" in estimate.told.notes
+
+
+def test_why_a_patient_is_out_of_scope_stands_apart_from_what_is_missing(short_model, short_cohort):
+    view = patient_view(short_model, one(short_cohort, 0, diagnosis="BD-I", mood_stabilizer=0.0, age_years=np.nan))
+    assert "bipolar without a mood stabiliser: outside the evidence" in view.estimate.out_of_scope
+    assert not any("missing: " in reason for reason in (*view.estimate.out_of_scope, *view.estimate.cautions))
+    assert view.estimate.told.in_scope is False
+
+
+def test_without_a_score_at_a_landmark_there_is_no_estimate_but_all_that_is_to_be_watched(short_model, short_cohort):
+    course = one(short_cohort, 0, score_24h=np.nan, score_72h=np.nan, systolic_mmhg=150.0)
+    view = patient_view(short_model, course)
+    assert view.estimate is None
+    assert "cannot be predicted" in view.refusal
+    assert view.landmarks == ()
+    assert "blood-pressure" in [note.rule.id for note in view.notes_in("holds")]
+
+
+def test_an_earlier_landmark_can_be_asked_for_and_the_notes_stay_those_of_now(short_model, short_cohort):
+    course = one(short_cohort, 0, score_24h=20.0, score_72h=12.0)
+    late, early = patient_view(short_model, course), patient_view(short_model, course, "24h")
+    assert (late.estimate.told.landmark, early.estimate.told.landmark) == ("72h", "24h")
+    assert late.notes == early.notes
+    assert late.landmarks == ("24h", "72h")
+    with pytest.raises(ModelError, match="Expected a landmark of the model"):
+        patient_view(short_model, course, "inf9")
+
+
+def test_a_mapping_of_the_cohort_can_answer_what_the_rules_ask(short_model, short_cohort):
+    asked = Column("urinary_symptoms", "yes_no", "urinary symptoms", "urinary")
+    frame = short_cohort.table.iloc[:1].assign(urinary_symptoms="yes")
+    course = cohort_from_frame(frame, short_cohort.protocol, (asked,))
+    plain, known = patient_view(short_model, one(short_cohort)), patient_view(short_model, course)
+    assert "urinary-symptoms" in [note.rule.id for note in plain.notes_in("unknown")]
+    assert "urinary-symptoms" in [note.rule.id for note in known.notes_in("holds")]
+    assert known.estimate.told == plain.estimate.told
+
+
+def test_the_rate_beside_it_is_that_of_the_training_courses(short_model, short_cohort):
+    view = patient_view(short_model, one(short_cohort))
+    model = short_model.bundle.landmarks[1]
+    assert f"({model.event_rate:.0%}) of the {model.courses} training courses" in view.estimate.rate_words
