@@ -170,7 +170,7 @@ def _already_in_remission(cohort: Cohort) -> list[str]:
     if not len(cohort):
         return []
     baseline = cohort.table["score_baseline"].to_numpy(float)
-    under = int(np.sum(baseline <= remission_cuts(cohort)))
+    under = int(np.sum(baseline <= remission_cuts(cohort.courses)))
     if not under:
         return []
     return [f"{under} courses start at or under the remission cut: accepted, but no part of a remission analysis"]

@@ -4,7 +4,8 @@ import textwrap
 from html import escape
 
 import numpy as np
-from scipy.special import expit, logit
+
+from ketapredict.model.log_odds import expit, logit
 
 from ketapredict.explain.words import concept_label, interval_words, percent
 

@@ -42,7 +42,7 @@ def training_data(
         May be empty.
     """
     labels = outcome_labels(cohort, outcome)
-    reached = ~np.isnan(outcome_thresholds(cohort, outcome))
+    reached = ~np.isnan(outcome_thresholds(cohort.courses, outcome))
     if landmark != PRE:
         reached &= cohort.table[f"score_{landmark}"].notna().to_numpy()
     keep = reached & ~np.isnan(labels)
@@ -57,7 +57,7 @@ def training_data(
         design_frame(courses, (*features, threshold_feature(outcome, landmark)), outcome),
         features,
         labels[keep],
-        end / scale_maxima(courses),
+        end / scale_maxima(courses.courses),
         courses.patients,
         weights,
     )
