@@ -27,6 +27,7 @@ from ketapredict.model.phrases import Phrases, both_phrases, joined_phrases
 from ketapredict.model.scope import ScopeRules, scope_rules
 
 # What the numbers of a fit depend on, next to the data and the seed.
+_NO_REJECTS = pd.DataFrame([], columns=list(REJECT_COLUMNS))
 VERSIONED = ("ketapredict", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
 
 
@@ -156,13 +157,15 @@ class ResponseModel:
             If the cohort has no such course, or it cannot be predicted.
         """
         self.refuse_other_cohort(cohort)
-        keep = (cohort.table["course_id"] == course_id).to_numpy()
+        ids = cohort.table["course_id"]
+        alone = len(cohort) == 1 and ids.iat[0] == course_id
+        keep = np.ones(1, dtype=bool) if alone else (ids == course_id).to_numpy()
         if not keep.any():
             raise CohortError(
                 "Expected a course id of an accepted course; found none of that id. "
                 "`ketapredict check` lists rejected courses."
             )
-        course = cohort if len(cohort) == 1 else cohort.subset(keep)
+        course = cohort if alone else cohort.subset(keep)
         position, refused = self._landmark_positions(course, landmark)
         if position[0] < 0:
             raise CohortError(f"This course cannot be predicted: expected {refused['expected'].iloc[0]}.")
@@ -216,7 +219,7 @@ class ResponseModel:
                 records.append(pd.DataFrame(dict(zip(REJECT_COLUMNS, cells, strict=True))))
                 position = np.where(broken, -1, position)
         if not records:
-            return position, _no_rejects()
+            return position, _NO_REJECTS.copy()
         refused = pd.concat(records, ignore_index=True).sort_values("row", kind="stable")
         return position, refused.reset_index(drop=True)
 
@@ -400,7 +403,3 @@ def _columns_read(model: LandmarkModel) -> tuple[str, ...]:
         if feature.name in names and feature.concept != "treatment_arm":
             read.update(dict.fromkeys(feature.columns))
     return tuple(read)
-
-
-def _no_rejects() -> pd.DataFrame:
-    return pd.DataFrame([], columns=list(REJECT_COLUMNS))

@@ -21,6 +21,7 @@ class CourseColumns:
         self._table = table
         self._rows = rows
         self._found: dict[tuple[str, str], np.ndarray] = {}
+        self._levels: dict[str, list[str]] = {}
 
     def __len__(self) -> int:
         return len(self._table) if self._rows is None else len(self._rows)
@@ -35,16 +36,13 @@ class CourseColumns:
 
     def levels(self, name: str) -> list[str]:
         """Return the levels that `codes` are positions in."""
-        return list(self._table[name].array.categories)
+        if name not in self._levels:
+            self._levels[name] = list(self._table[name].array.categories)
+        return self._levels[name]
 
     def missing(self, name: str) -> np.ndarray:
         """Return where a column is missing, (n,) bool."""
-        column = self._table[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            return self._kept("missing", name, lambda: self.codes(name) < 0, taken=True)
-        if column.dtype == float:
-            return self._kept("missing", name, lambda: np.isnan(self.number(name)), taken=True)
-        return self._kept("missing", name, lambda: column.isna().to_numpy())
+        return self._kept("missing", name, lambda: _missing(self._table[name]))
 
     @property
     def active(self) -> np.ndarray:
@@ -52,9 +50,16 @@ class CourseColumns:
         control = self.levels("arm").index("control") if "control" in self.levels("arm") else -2
         return np.asarray(self.codes("arm") != control)
 
-    def _kept(self, kind: str, name: str, make: Callable[[], np.ndarray], *, taken: bool = False) -> np.ndarray:
+    def _kept(self, kind: str, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
         key = kind, name
         if key not in self._found:
             values = make()
-            self._found[key] = values if taken or self._rows is None else values[self._rows]
+            self._found[key] = values if self._rows is None else values[self._rows]
         return self._found[key]
+
+
+def _missing(column: pd.Series) -> np.ndarray:
+    cells = column.array
+    if isinstance(cells, pd.Categorical):
+        return np.asarray(cells.codes < 0)
+    return np.isnan(column.to_numpy(float)) if column.dtype == float else column.isna().to_numpy()

@@ -82,7 +82,9 @@ def add_up(base_logit: float, by_concept: np.ndarray) -> np.ndarray:
     return total
 
 
-def estimates(model: LandmarkModel, values: Mapping[str, np.ndarray]) -> Estimates:
+def estimates(
+    model: LandmarkModel, values: Mapping[str, np.ndarray], centred: np.ndarray | None = None
+) -> Estimates:
     """Compute contributions by concept for courses and check that they add up.
 
     Parameters
@@ -90,6 +92,8 @@ def estimates(model: LandmarkModel, values: Mapping[str, np.ndarray]) -> Estimat
     model : LandmarkModel
     values : mapping of str to numpy.ndarray
         (n,) each, from `features.design.feature_values` with the model's features.
+    centred : numpy.ndarray or None
+        (n, p) from `LandmarkModel.centred_design`, where the caller has it.
 
     Raises
     ------
@@ -102,7 +106,7 @@ def estimates(model: LandmarkModel, values: Mapping[str, np.ndarray]) -> Estimat
         p_low = p_high = deviations = np.full(len(log_odds), np.nan)
     else:
         p_low, p_high = probability_interval(centre, deviations, log_odds)
-    residual = _largest_residual(model, values, log_odds)
+    residual = _largest_residual(model, values, log_odds, centred)
     if residual > LARGEST_RESIDUAL:
         raise ModelError(
             f"Landmark {model.landmark}: contributions and log-odds differ by {residual:.1e}, more "
@@ -128,8 +132,9 @@ def contributions(model: LandmarkModel, frame: Features) -> Contributions:
         As `estimates`.
     """
     values = frame if not isinstance(frame, pd.DataFrame) else {name: frame[name].to_numpy(float) for name in frame}
-    found = estimates(model, values)
-    linear, trees = model.contributions(values)
+    centred = model.centred_design(values)
+    found = estimates(model, values, centred)
+    linear, trees = model.contributions(values, centred)
     concept_of_feature = {feature.name: feature.concept for feature in model.features}
     names = [column.name for column in model.columns] + [f"trees: {name}" for name in model.tree_features]
     owners = [column.concept for column in model.columns]
@@ -149,9 +154,13 @@ def contributions(model: LandmarkModel, frame: Features) -> Contributions:
     )
 
 
-def _largest_residual(model: LandmarkModel, values: Mapping[str, np.ndarray], log_odds: np.ndarray) -> float:
+def _largest_residual(
+    model: LandmarkModel, values: Mapping[str, np.ndarray], log_odds: np.ndarray, centred: np.ndarray | None
+) -> float:
     if not len(log_odds):
         return 0.0
-    rows = np.unique(np.linspace(0, len(log_odds) - 1, min(len(log_odds), ROWS_CHECKED)).astype(int))
-    independent = model.independent_log_odds({name: value[rows] for name, value in values.items()})
-    return float(np.abs(independent - log_odds[rows]).max())
+    if len(log_odds) > ROWS_CHECKED:
+        rows = np.unique(np.linspace(0, len(log_odds) - 1, ROWS_CHECKED).astype(int))
+        values = {name: value[rows] for name, value in values.items()}
+        log_odds, centred = log_odds[rows], None if centred is None else centred[rows]
+    return float(np.abs(model.independent_log_odds(values, centred) - log_odds).max())

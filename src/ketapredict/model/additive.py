@@ -16,7 +16,7 @@ from ketapredict.model.tree_tables import TreeLookups, TreeTables
 from ketapredict.model.uncertainty import Uncertainty
 
 # Rows that are computed at a time: what they need stays in the processor's cache.
-ROWS_AT_ONCE = 4096
+_ROWS_OF_FUNCTIONS, _ROWS_OF_LOOKUPS = 2048, 16384
 # Columns of the triangle that are multiplied at a time, without the zeros above them.
 _COLUMNS_AT_ONCE = 32
 
@@ -57,8 +57,8 @@ class AdditiveModel:
     concepts : tuple of str
         k concepts, in the order in which they first appear.
     linear : LinearForm
-    weights : tuple of (int, int, float)
-        Concept, function, coefficient: those that are not 0.
+    owners, functions, weights : numpy.ndarray
+        Concept, function and coefficient of those coefficients that are not 0.
     constants : numpy.ndarray
         (k,) what is left of the linear part at z = 0.
     tree_features : tuple of str
@@ -69,7 +69,9 @@ class AdditiveModel:
 
     concepts: tuple[str, ...]
     linear: LinearForm
-    weights: tuple[tuple[int, int, float], ...]
+    owners: np.ndarray
+    functions: np.ndarray
+    weights: np.ndarray
     constants: np.ndarray
     tree_features: tuple[str, ...]
     lookups: TreeLookups | None
@@ -96,19 +98,27 @@ class AdditiveModel:
         centre = deviation = None
         if self.triangle is not None:
             centre, deviation = np.empty(rows), np.empty(rows)
-        space = np.empty((len(self.linear.concepts), min(rows, ROWS_AT_ONCE)))
-        for start in range(0, rows, ROWS_AT_ONCE):
-            block = slice(start, start + ROWS_AT_ONCE)
-            part = {name: value[block] for name, value in values.items()}
+        space = np.empty((len(self.linear.concepts), min(rows, _ROWS_OF_FUNCTIONS)))
+        for start in range(0, rows, _ROWS_OF_FUNCTIONS):
+            block = slice(start, start + _ROWS_OF_FUNCTIONS)
             total = totals[:, block]
-            z = self.linear.functions(part, space[:, : total.shape[1]])
-            for concept, function, weight in self.weights:
-                total[concept] += weight * z[function]
-            if self.lookups is not None:
-                self.lookups.add([part[name] for name in self.tree_features], total)
+            z = self.linear.functions([values[n][block] for n in self.linear.features], space[:, : total.shape[1]])
+            self._add_linear(z, total)
             if self.triangle is not None and centre is not None and deviation is not None:
                 centre[block], deviation[block] = self.triangle.log_odds(z)
+        if self.lookups is not None:
+            for start in range(0, rows, _ROWS_OF_LOOKUPS):
+                block = slice(start, start + _ROWS_OF_LOOKUPS)
+                self.lookups.add([values[name][block] for name in self.tree_features], totals[:, block])
         return totals, centre, deviation
+
+    def _add_linear(self, z: np.ndarray, totals: np.ndarray) -> None:
+        if z.shape[1] == 1:
+            # One after the other, as below: the sum of a course does not depend on how many there are.
+            np.add.at(totals[:, 0], self.owners, self.weights * z[self.functions, 0])
+            return
+        for owner, function, weight in zip(self.owners, self.functions, self.weights, strict=True):
+            totals[owner] += weight * z[function]
 
 
 def additive_model(
@@ -139,6 +149,7 @@ def additive_model(
     for column, value in zip(columns, linear.constant * coefficients, strict=True):
         constants[concepts.index(column.concept)] += value
     weights = linear.transform @ coefficients
+    used = np.flatnonzero(weights)
     lookups = None
     if tables is not None:
         owners = np.array([concepts.index(concept) for concept in tree_concepts.values()])
@@ -146,7 +157,9 @@ def additive_model(
     return AdditiveModel(
         concepts,
         linear,
-        tuple((concepts.index(c), i, float(weights[i])) for i, c in enumerate(linear.concepts) if weights[i] != 0.0),
+        np.array([concepts.index(linear.concepts[function]) for function in used], dtype=np.intp),
+        used,
+        weights[used],
         constants,
         tuple(tree_concepts),
         lookups,

@@ -106,7 +106,7 @@ class LandmarkModel:
         """
         return self.updated.events / self.updated.courses if self.updated else self.event_rate
 
-    @property
+    @cached_property
     def means(self) -> np.ndarray:
         """Training means of the design columns, (p,)."""
         return np.array([column.mean for column in self.columns])
@@ -168,12 +168,13 @@ class LandmarkModel:
             return linear, np.zeros((len(linear), 0))
         return linear, self.tree_weight * self.tables.contributions(self._tree_values(frame))
 
-    def independent_log_odds(self, frame: Features) -> np.ndarray:
+    def independent_log_odds(self, frame: Features, centred: np.ndarray | None = None) -> np.ndarray:
         """Return log-odds (n,) by another way than the contributions: a matrix product and the trees themselves.
 
         The trees of fewer than 1,000 courses are walked here, those of more by XGBoost.
         """
-        log_odds = self.intercept + design_matrix(frame, self.columns) @ self.coefficients
+        centred = self.centred_design(frame) if centred is None else centred
+        log_odds = self.intercept + (centred + self.means) @ self.coefficients
         if self.booster:
             log_odds = log_odds + self.tree_weight * self._margin(self._tree_values(frame))
         return np.asarray(log_odds, dtype=float)

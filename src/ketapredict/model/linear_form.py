@@ -4,31 +4,19 @@ All columns of one feature are combinations of few functions of it: 1, the value
 missing, and, where it has curves with knots t_1 < ... < t_k, for each interval between knots the function whose second
 derivative is 1 there and 0 elsewhere,
 
-    g_j(x) = r (x - t_j - r / 2)    with r = x - t_j held between 0 and t_(j+1) - t_j.
+    g_j(x) = r (x - t_j) - r^2 / 2    with r = x - t_j held between 0 and t_(j+1) - t_j.
 
 With z the q such functions of a course, its centred design columns are T' z + c for one matrix T (q, p): what is linear
 in the columns is linear in z, and there are fewer of them. Contributions are summed function by function, so that
 they do not depend on how many courses are computed together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ketapredict.features.preparation import DesignColumn, monotone_curves
-
-
-@dataclass(frozen=True, slots=True)
-class InputFunctions:
-    """The functions of one feature: places in z of its value, its missingness and its intervals; -1 where unused."""
-
-    feature: str
-    fill: float
-    value: int
-    missing: int
-    knots: tuple[float, ...]
-    first_interval: int
 
 
 @dataclass(frozen=True)
@@ -37,7 +25,14 @@ class LinearForm:
 
     Attributes
     ----------
-    inputs : tuple of InputFunctions
+    features : tuple of str
+        The feature of each value in z; they come first.
+    fills : numpy.ndarray
+        What a missing one is filled with.
+    missing : numpy.ndarray
+        Positions in `features` of those whose missingness is in z; it comes next.
+    curved, lows, widths : numpy.ndarray
+        Of each interval between knots: position in `features`, lower knot, width; the intervals come last.
     concepts : tuple of str
         The concept of each of the q functions.
     transform : numpy.ndarray
@@ -46,68 +41,88 @@ class LinearForm:
         (p,) the vector c.
     """
 
-    inputs: tuple[InputFunctions, ...]
+    features: tuple[str, ...]
+    fills: np.ndarray
+    missing: np.ndarray
+    curved: np.ndarray
+    lows: np.ndarray
+    widths: np.ndarray
     concepts: tuple[str, ...]
     transform: np.ndarray
     constant: np.ndarray
 
-    def functions(self, values: Mapping[str, np.ndarray], z: np.ndarray) -> np.ndarray:
-        """Write the functions into z (q, n), for features (n,) each, NaN for missing, and return it."""
-        for one in self.inputs:
-            given = values[one.feature]
-            missing = np.isnan(given)
-            if one.missing >= 0:
-                z[one.missing] = missing
-            if one.value < 0:
-                continue
-            x = z[one.value]
-            np.copyto(x, given)
-            np.copyto(x, one.fill, where=missing)
-            for number, (low, high) in enumerate(zip(one.knots, one.knots[1:], strict=False)):
-                out = z[one.first_interval + number]
-                np.subtract(x, low, out=out)
-                held = np.minimum(np.maximum(out, 0.0), high - low)
-                out -= 0.5 * held
-                out *= held
+    def functions(self, values: Sequence[np.ndarray], z: np.ndarray) -> np.ndarray:
+        """Write the functions into z (q, n) and return it.
+
+        Parameters
+        ----------
+        values : sequence of numpy.ndarray
+            (n,) for each of `features`, NaN for missing.
+        z : numpy.ndarray
+        """
+        first, second = len(self.features), len(self.features) + len(self.missing)
+        x = z[:first]
+        for row, given in zip(x, values, strict=True):
+            row[:] = given
+        absent = np.isnan(x)
+        z[first:second] = absent[self.missing]
+        np.copyto(x, self.fills, where=absent)
+        above = z[second:]
+        # All places are right; without a check they are copied at once.
+        x.take(self.curved, axis=0, out=above, mode="clip")
+        above -= self.lows
+        held = np.maximum(above, 0.0)
+        np.minimum(held, self.widths, out=held)
+        above *= held
+        np.multiply(held, held, out=held)
+        held *= 0.5
+        above -= held
         return z
 
 
 def linear_form(columns: Sequence[DesignColumn]) -> LinearForm:
     """Write design columns as combinations of functions of their features."""
-    inputs: list[InputFunctions] = []
-    concepts: list[str] = []
     # Columns of one feature normally share what a missing value is filled with.
-    keys = dict.fromkeys((c.feature, c.fill) if c.kind != "missing" else (c.feature, None) for c in columns)
-    places: dict[tuple[str, float | None, tuple[float, ...]], InputFunctions] = {}
-    for feature, fill in keys:
-        own = [c for c in columns if c.feature == feature and (c.kind == "missing" if fill is None else c.fill == fill)]
-        own = [c for c in own if (c.kind == "missing") == (fill is None)]
-        for knots in dict.fromkeys(c.knots for c in own if c.kind == "curve") or [()]:
-            start = len(concepts)
-            if fill is None:
-                one = InputFunctions(feature, 0.0, -1, start, (), -1)
-                concepts.append(own[0].concept)
-            else:
-                one = InputFunctions(feature, fill, start, -1, knots, start + 1)
-                concepts.extend([own[0].concept] * (1 + max(len(knots) - 1, 0)))
-            inputs.append(one)
-            places[feature, fill, knots] = one
-            places.setdefault((feature, fill, ()), one)
-    transform = np.zeros((len(concepts), len(columns)))
-    constant = np.zeros(len(columns))
+    keys = dict.fromkeys((c.feature, c.fill) for c in columns if c.kind != "missing")
+    for column in columns:
+        if column.kind == "missing" and column.feature not in {feature for feature, _ in keys}:
+            keys[column.feature, 0.0] = None
+    features = [feature for feature, _ in keys]
+    place = {key: position for position, key in enumerate(keys)}
+    missing = dict.fromkeys(c.feature for c in columns if c.kind == "missing")
+    curves = dict.fromkeys((c.feature, c.fill, c.knots) for c in columns if c.kind == "curve")
+    intervals: list[tuple[int, float, float]] = []
+    first_interval: dict[tuple[str, float, tuple[float, ...]], int] = {}
+    for feature, fill, knots in curves:
+        first_interval[feature, fill, knots] = len(keys) + len(missing) + len(intervals)
+        ends = zip(knots, knots[1:], strict=False)
+        intervals.extend((place[feature, fill], low, high - low) for low, high in ends)
+    concept_of = {column.feature: column.concept for column in columns}
+    owners = [*features, *missing, *(features[position] for position, _, _ in intervals)]
+    transform = np.zeros((len(owners), len(columns)))
+    constant = np.array([-column.mean for column in columns])
     for position, column in enumerate(columns):
         if column.kind == "missing":
-            transform[places[column.feature, None, ()].missing, position] = 1.0
+            transform[len(keys) + list(missing).index(column.feature), position] = 1.0
         elif column.kind == "value":
-            transform[places[column.feature, column.fill, ()].value, position] = 1.0
+            transform[place[column.feature, column.fill], position] = 1.0
         else:
-            one = places[column.feature, column.fill, column.knots]
             at_zero, slope, bends = _curve(np.array(column.knots), column.index)
-            constant[position] = at_zero
-            transform[one.value, position] = slope
-            transform[one.first_interval : one.first_interval + len(bends), position] = bends
-        constant[position] -= column.mean
-    return LinearForm(tuple(inputs), tuple(concepts), transform, constant)
+            constant[position] += at_zero
+            transform[place[column.feature, column.fill], position] = slope
+            first = first_interval[column.feature, column.fill, column.knots]
+            transform[first : first + len(bends), position] = bends
+    return LinearForm(
+        tuple(features),
+        np.array([fill for _, fill in keys])[:, None],
+        np.array([features.index(feature) for feature in missing], dtype=np.intp),
+        np.array([position for position, _, _ in intervals], dtype=np.intp),
+        np.array([low for _, low, _ in intervals])[:, None],
+        np.array([width for _, _, width in intervals])[:, None],
+        tuple(concept_of[owner] for owner in owners),
+        transform,
+        constant,
+    )
 
 
 def _curve(knots: np.ndarray, index: int) -> tuple[float, float, np.ndarray]:

@@ -12,6 +12,7 @@ features). Summed over all leaves this is one table per feature and one per pair
 bins between their thresholds with one more bin for missing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +21,7 @@ import numpy as np
 from ketapredict.model.booster import Booster
 
 # Rows that are computed at a time: what they need stays in the processor's cache.
-_ROWS_AT_ONCE = 8192
+_ROWS_AT_ONCE = 16384
 # For so many values and up to so many thresholds, comparing with each threshold is faster than searching.
 _FEWEST_COMPARED, _MOST_COMPARED = 256, 40
 
@@ -79,7 +80,6 @@ class TreeTables:
             (features,) of int: contributions of features with one owner are added up.
         weight : float
         """
-        used: dict[int, None] = {}
         single: list[tuple[int, int, np.ndarray]] = []
         pairs: list[tuple[int, int, list[tuple[int, np.ndarray]]]] = []
         # What belongs to one feature goes into the table of a pair that has it, where there is one.
@@ -93,26 +93,22 @@ class TreeTables:
             if j in left:
                 tables[int(owners[j])] += left.pop(j)
             pairs.append((i, j, [(owner, weight * table.ravel()) for owner, table in tables.items()]))
-            used.update({i: None, j: None})
         for i, table in left.items():
             single.append((i, int(owners[i]), weight * table))
-            used[i] = None
-        return TreeLookups(self.thresholds, tuple(used), tuple(single), tuple(pairs))
+        return TreeLookups(self.thresholds, tuple(single), tuple(pairs))
 
     @cached_property
     def _by_feature(self) -> "TreeLookups":
         return self.lookups(np.arange(len(self.thresholds)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TreeLookups:
     """Tables for contributions by owner (a feature, or the concept of several): one index a pair, one lookup an owner.
 
     Attributes
     ----------
     thresholds : tuple of numpy.ndarray
-    used : tuple of int
-        Features that any table is over.
     single : tuple of (int, int, numpy.ndarray)
         Feature, owner, table by bin.
     pairs : tuple of (int, int, list of (int, numpy.ndarray))
@@ -120,31 +116,82 @@ class TreeLookups:
     """
 
     thresholds: tuple[np.ndarray, ...]
-    used: tuple[int, ...]
     single: tuple[tuple[int, int, np.ndarray], ...]
     pairs: tuple[tuple[int, int, list[tuple[int, np.ndarray]]], ...]
 
-    def add(self, values: list[np.ndarray], totals: np.ndarray) -> None:
+    def add(self, values: Sequence[np.ndarray], totals: np.ndarray) -> None:
         """Add the contributions of m courses to totals (owners, m).
 
         Parameters
         ----------
-        values : list of numpy.ndarray
+        values : sequence of numpy.ndarray
             For each feature (m,) float64, NaN for missing; m should be some thousands at most.
         totals : numpy.ndarray
         """
-        bins = {feature: _bins(values[feature], self.thresholds[feature]).astype(np.intp) for feature in self.used}
+        if totals.shape[1] == 1:
+            # Table after table, as below: the sum of a course does not depend on how many there are.
+            np.add.at(totals[:, 0], *self._flat.owners_and_values(np.array([value[0] for value in values])))
+            return
+        bins = {feature: _bins(values[feature], self.thresholds[feature]).astype(np.intp) for feature in self._used}
         for feature, owner, table in self.single:
             totals[owner] += table.take(bins[feature])
-        scaled: dict[int, np.ndarray] = {}
-        widths: dict[int, int] = {}
+        scaled: dict[tuple[int, int], np.ndarray] = {}
         for first, second, tables in self.pairs:
             width = len(self.thresholds[second]) + 2
-            if widths.get(first) != width:
-                scaled[first], widths[first] = bins[first] * width, width
-            place = scaled[first] + bins[second]
+            if (first, width) not in scaled:
+                scaled[first, width] = bins[first] * width
+            place = scaled[first, width] + bins[second]
             for owner, table in tables:
                 totals[owner] += table.take(place)
+
+    @cached_property
+    def _used(self) -> list[int]:
+        pairs = [feature for first, second, _ in self.pairs for feature in (first, second)]
+        return list(dict.fromkeys([*(feature for feature, _, _ in self.single), *pairs]))
+
+    @cached_property
+    def _flat(self) -> "_FlatTables":
+        entries = [(feature, feature, 0, owner, table) for feature, owner, table in self.single]
+        for first, second, tables in self.pairs:
+            width = len(self.thresholds[second]) + 2
+            entries += [(first, second, width, owner, table) for owner, table in tables]
+        sizes = [len(table) for *_, table in entries]
+        most = max((len(t) for t in self.thresholds), default=0)
+        padded = np.full((len(self.thresholds), most), np.inf, dtype=np.float32)
+        for row, thresholds in zip(padded, self.thresholds, strict=True):
+            row[: len(thresholds)] = thresholds
+        numbers = [np.array([entry[part] for entry in entries], dtype=np.intp) for part in range(4)]
+        return _FlatTables(
+            padded,
+            np.array([len(t) + 1 for t in self.thresholds]),
+            numbers[0],
+            numbers[1],
+            numbers[2],
+            numbers[3],
+            np.cumsum([0, *sizes])[:-1].astype(np.intp),
+            np.concatenate([table for *_, table in entries]) if entries else np.empty(0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _FlatTables:
+    """All tables one after the other: a single course is looked up in all of them at once."""
+
+    thresholds: np.ndarray
+    missing: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    width: np.ndarray
+    owners: np.ndarray
+    offsets: np.ndarray
+    values: np.ndarray
+
+    def owners_and_values(self, course: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        narrow = course.astype(np.float32)
+        bins = (narrow[:, None] >= self.thresholds).sum(axis=1)
+        # Above the last threshold, infinity included.
+        bins = np.where(np.isnan(narrow), self.missing, np.minimum(bins, self.missing - 1))
+        return self.owners, self.values[self.offsets + bins[self.first] * self.width + bins[self.second]]
 
 
 def tree_tables(booster: Booster, n_features: int) -> TreeTables:
