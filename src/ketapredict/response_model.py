@@ -21,7 +21,7 @@ from ketapredict.explain.patient import PatientExplanation, explain_course
 from ketapredict.explain.scored import SHAP, ScoredColumns
 from ketapredict.features.design import Feature, feature_values, features_at
 from ketapredict.features.landmarks import latest_landmarks
-from ketapredict.model.bundle import Bundle, bundle_sha256, load_bundle, save_bundle
+from ketapredict.model.bundle import MODEL_FILE, Bundle, bundle_sha256, load_bundle, save_bundle
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.phrases import Phrases, both_phrases, joined_phrases
 from ketapredict.model.scope import ScopeRules, scope_rules
@@ -71,6 +71,11 @@ class ResponseModel:
     def load(cls, folder: str | Path, version: str | None = None) -> Self:
         """Load a saved model from a folder; runs no code of the folder's. Raises ModelError."""
         return cls(load_bundle(Path(folder)), version)
+
+    @staticmethod
+    def is_saved_in(folder: str | Path) -> bool:
+        """Whether a folder holds a saved model."""
+        return (Path(folder) / MODEL_FILE).is_file()
 
     def save(self, folder: str | Path) -> None:
         """Save to a folder that is absent, empty or holds a model. Raises FileError."""

@@ -58,19 +58,31 @@ def read_cohort(
     path = Path(path)
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
+    if mapping is not None and not isinstance(mapping, Mapping):
+        mapping = load_mapping(mapping)
+    if mapping is not None:
+        extras = merged_extras(extras, mapping)
+    raw = raw_courses(path, mapping, protocol, extras)
+    refuse_no_course(raw, path)
+    return _validated(raw, protocol, extras, show_values=show_values)
+
+
+def raw_courses(
+    path: Path, mapping: Mapping | None, protocol: Protocol, extras: tuple[Column, ...]
+) -> RawCourses:
+    """Read the files of a cohort, before its own rules; `extras` are those of the mapping too."""
     if mapping is None:
-        raw = _contract_table(path, protocol, extras)
-    else:
-        if not isinstance(mapping, Mapping):
-            mapping = load_mapping(mapping)
-        extras = _merged(extras, mapping)
-        raw = apply_mapping(mapping, path, protocol)
+        return _contract_table(path, protocol, extras)
+    return apply_mapping(mapping, path, protocol)
+
+
+def refuse_no_course(raw: RawCourses, path: Path) -> None:
+    """Raise CohortError if no row became a course."""
     if not len(raw.rows):
         raise CohortError(
             f"{path.name}: no row became a course; {raw.filtered} rows were left out by the mapping's conditions "
             f"(where), {raw.unmatched} found no partner, course or time point. Check the mapping."
         )
-    return _validated(raw, protocol, extras, show_values=show_values)
 
 
 def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Column, ...] = ()) -> Cohort:
@@ -163,7 +175,7 @@ def _contract_table(path: Path, protocol: Protocol, extras: tuple[Column, ...]) 
     )
 
 
-def _merged(extras: tuple[Column, ...], mapping: Mapping) -> tuple[Column, ...]:
+def merged_extras(extras: tuple[Column, ...], mapping: Mapping) -> tuple[Column, ...]:
     """Join the declarations of a model and of a mapping, which must agree on what a column is."""
     known = {column.name: column for column in extras}
     for column in mapping.extras:

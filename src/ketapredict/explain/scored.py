@@ -1,7 +1,7 @@
 """Scored courses as columns: one description of the output for data frames, Parquet and CSV."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,12 @@ from ketapredict.model.phrases import Phrases
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FIRST = ("course_id", "landmark", "outcome", "probability", "p_low", "p_high", "in_scope", "notes", "base_logit")
+FIRST = ("course_id", "landmark", "outcome", "probability", "p_low", "p_high", "in_scope", "notes")
 LAST = ("trained_on", "model_name", "model_version")
-TEXTS = ("course_id", "landmark", "outcome", "notes", *LAST)
+BASE = "base_logit"
 SHAP = "shap_"
+REASONS_SHOWN = 3
+Explain = Literal["none", "top3", "all"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,10 @@ class ScoredColumns:
     course_id : pandas.Series
         (n,) text.
     texts : dict of str to Phrases
-        `landmark`, `outcome`, `notes`, `trained_on`, `model_name`, `model_version`.
+        `landmark`, `outcome`, `notes`, `trained_on`, `model_name`, `model_version`, perhaps `top<rank>_concept`.
     numbers : dict of str to numpy.ndarray
-        `probability`, `p_low`, `p_high`, `base_logit` (n,), and `shap_<concept>`; NaN where there is none.
+        `probability`, `p_low`, `p_high` (n,), `base_logit` and `shap_<concept>`, or `top<rank>_contribution`; NaN
+        where there is none.
     in_scope : numpy.ndarray
         (n,) 1, 0, or -1 where nothing is said about it.
     """
@@ -44,7 +47,35 @@ class ScoredColumns:
     @property
     def names(self) -> list[str]:
         """Names of the columns, in the order of the output."""
-        return [*FIRST, *(name for name in self.numbers if name.startswith(SHAP)), *LAST]
+        return [*FIRST, *self.reasons, *LAST]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Names of the columns that explain."""
+        top = [name for rank in range(1, REASONS_SHOWN + 1) for name in top_names(rank)]
+        if top[0] in self.texts:
+            return top
+        return [name for name in self.numbers if name == BASE or name.startswith(SHAP)]
+
+    def explained(self, how: Explain) -> "ScoredColumns":
+        """Return the columns with all contributions, the three largest of each course, or none."""
+        if how == "all":
+            return self
+        numbers = {name: values for name, values in self.numbers.items() if name not in self.reasons}
+        if how == "none":
+            return replace(self, numbers=numbers)
+        concepts = [name.removeprefix(SHAP) for name in self.reasons if name != BASE]
+        values = np.array([self.numbers[SHAP + concept] for concept in concepts])
+        sizes = np.where(np.isnan(values), -1.0, np.abs(values))
+        texts = dict(self.texts)
+        courses = np.arange(len(self.rows))
+        for rank in range(1, REASONS_SHOWN + 1):
+            largest = sizes.argmax(axis=0)
+            concept, contribution = top_names(rank)
+            texts[concept] = Phrases(largest, tuple(concepts))
+            numbers[contribution] = values[largest, courses]
+            sizes[largest, courses] = -2.0
+        return replace(self, numbers=numbers, texts=texts)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame: text, float64, and `in_scope` as nullable boolean."""
@@ -72,6 +103,8 @@ class ScoredColumns:
                 columns.append(pa.array(self.in_scope == 1, mask=self.in_scope < 0))
             else:
                 columns.append(_with_nulls(self.numbers[name]))
+        if not len(self.rows):
+            return schema(self.names).empty_table()
         return pa.table(columns, schema=schema(self.names))
 
 
@@ -79,9 +112,15 @@ def schema(names: list[str]) -> "pa.Schema":
     """Return the Arrow schema of the output, the same for every batch."""
     import pyarrow as pa
 
-    texts = dict.fromkeys(TEXTS, pa.dictionary(pa.int32(), pa.string()))
-    types = texts | {"course_id": pa.large_string(), "in_scope": pa.bool_()}
+    texts = ("landmark", "outcome", "notes", *(top_names(rank)[0] for rank in range(1, REASONS_SHOWN + 1)), *LAST)
+    types = dict.fromkeys(texts, pa.dictionary(pa.int32(), pa.string()))
+    types |= {"course_id": pa.large_string(), "in_scope": pa.bool_()}
     return pa.schema([pa.field(name, types.get(name, pa.float64())) for name in names])
+
+
+def top_names(rank: int) -> tuple[str, str]:
+    """Return the names of the columns of the concept that moves an estimate most, second most, third most."""
+    return f"top{rank}_concept", f"top{rank}_contribution"
 
 
 def _with_nulls(values: np.ndarray) -> "pa.Array":
