@@ -57,7 +57,7 @@ def as_number(cells: pd.Series, *, decimal_comma: bool = False) -> tuple[np.ndar
     """
     dtype = cells.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        by_level, invalid = as_number(cells.array.categories.to_series(), decimal_comma=decimal_comma)
+        by_level, invalid = as_number(pd.Series(cells.array.categories), decimal_comma=decimal_comma)
         codes = cells.array.codes
         return np.append(by_level, np.nan)[codes], np.append(invalid, False)[codes]
     if isinstance(dtype, pd.StringDtype):
@@ -119,7 +119,7 @@ def as_level(cells: pd.Series, levels: Sequence[str]) -> tuple[np.ndarray, np.nd
     """
     places = {level.casefold(): place for place, level in enumerate(levels)}
     if isinstance(cells.dtype, pd.CategoricalDtype):
-        codes, found = cells.array.codes, as_text(cells.array.categories.to_series())
+        codes, found = cells.array.codes, as_text(pd.Series(cells.array.categories))
     else:
         codes, found = pd.factorize(as_text(cells), use_na_sentinel=True)
     table = np.array([*(places.get(str(text).strip().casefold(), -1) for text in found), -1], dtype=np.int64)

@@ -102,7 +102,8 @@ class ParquetTable:
     ) -> None:
         self.paths = paths
         self._row_column = row_column
-        self._levels = [name for name, column in declared.items() if column.kind in ("level", "yes_no")]
+        # Few different texts: read as codes.
+        self._levels = [name for name, column in declared.items() if column.kind in ("level", "yes_no")] + ["site"]
         counts = []
         names: list[str] = []
         for path in paths:

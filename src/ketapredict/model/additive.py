@@ -7,6 +7,7 @@ and C = F F', the QR decomposition of (T F)' leaves the triangle alone.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class Triangle:
         return self.weights @ z + self.constant, np.sqrt(variance)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AdditiveModel:
     """Contributions by concept of one landmark's model.
 
@@ -112,13 +113,21 @@ class AdditiveModel:
                 self.lookups.add([values[name][block] for name in self.tree_features], totals[:, block])
         return totals, centre, deviation
 
+    @cached_property
+    def terms(self) -> list[tuple[int, int, float]]:
+        """Concept, function and coefficient, one by one."""
+        return list(zip(self.owners.tolist(), self.functions.tolist(), self.weights.tolist(), strict=True))
+
     def _add_linear(self, z: np.ndarray, totals: np.ndarray) -> None:
         if z.shape[1] == 1:
             # One after the other, as below: the sum of a course does not depend on how many there are.
             np.add.at(totals[:, 0], self.owners, self.weights * z[self.functions, 0])
             return
-        for owner, function, weight in zip(self.owners, self.functions, self.weights, strict=True):
-            totals[owner] += weight * z[function]
+        part = np.empty(z.shape[1])
+        for owner, function, weight in self.terms:
+            np.multiply(z[function], weight, out=part)
+            total = totals[owner]
+            total += part
 
 
 def additive_model(

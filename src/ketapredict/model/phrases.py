@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-_BITS = 63
+# Flags that are looked up together: all their combinations fit a table.
+_BITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +42,28 @@ def joined_phrases(flags: Sequence[np.ndarray], texts: Sequence[str], separator:
         n.
     """
     used = [position for position, flag in enumerate(flags) if flag.any()]
-    codes, firsts = np.zeros(rows, dtype=np.intp), np.zeros(min(rows, 1), dtype=np.intp)
+    joined = Phrases(np.zeros(rows, dtype=np.intp), ("",))
     for start in range(0, len(used), _BITS):
-        word = np.zeros(rows, dtype=np.uint64)
-        for bit, position in enumerate(used[start : start + _BITS]):
-            word += flags[position] * np.uint64(1 << bit)
-        codes, firsts = _combined(codes, len(firsts), *_factorized(word))
-    patterns = zip(*(flags[position][firsts] for position in used), strict=True) if used else [()] * len(firsts)
-    words = [texts[position] for position in used]
-    return Phrases(codes, tuple(separator.join(t for t, on in zip(words, row, strict=True) if on) for row in patterns))
+        group = used[start : start + _BITS]
+        word = np.zeros(rows, dtype=np.uint16)
+        for bit, position in enumerate(group):
+            word += flags[position] * np.uint16(1 << bit)
+        found = np.flatnonzero(np.bincount(word, minlength=1))
+        place = np.zeros(int(found[-1]) + 1, dtype=np.intp)
+        place[found] = np.arange(len(found))
+        names = [texts[position] for position in group]
+        words = [separator.join(t for bit, t in enumerate(names) if pattern >> bit & 1) for pattern in found.tolist()]
+        joined = both_phrases(joined, Phrases(place[word], tuple(words)), separator)
+    return joined
 
 
 def both_phrases(first: Phrases, second: Phrases, separator: str) -> Phrases:
     """Join two texts of each course; an empty one leaves the other alone."""
-    codes, firsts = _combined(first.codes, len(first.texts), second.codes, np.arange(len(second.texts)))
-    pairs = [(first.texts[first.codes[row]], second.texts[second.codes[row]]) for row in firsts]
-    return Phrases(codes, tuple(separator.join(text for text in pair if text) for pair in pairs))
-
-
-def _combined(first: np.ndarray, count: int, second: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a code for each pair of codes, and the first row of each."""
-    if count <= 1:
-        return _factorized(second)
-    if len(others) <= 1:
-        return _factorized(first)
-    return _factorized(first * len(others) + second)
-
-
-def _factorized(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    codes, found = pd.factorize(values)
-    firsts = np.empty(len(found), dtype=np.intp)
-    # From the end, so that the first row of each stays.
-    firsts[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
-    return codes, firsts
+    if first.texts == ("",):
+        return second
+    if second.texts == ("",):
+        return first
+    codes, found = pd.factorize(first.codes * len(second.texts) + second.codes)
+    one, other = (places.tolist() for places in np.divmod(found, len(second.texts)))
+    pairs = [(first.texts[a], second.texts[b]) for a, b in zip(one, other, strict=True)]
+    return Phrases(codes, tuple([a + separator + b if a and b else a or b for a, b in pairs]))
