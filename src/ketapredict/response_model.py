@@ -140,7 +140,8 @@ class ResponseModel:
             everything = len(places) == len(cohort)
             courses = cohort.courses if everything else CourseColumns(cohort.table, rows[places])
             values = feature_values(courses, ready.features, self.bundle.outcome)
-            found = estimates(ready.model, {f.name: values[f.name] for f in ready.model.features})
+            own = {f.name: values[f.name] for f in ready.model.features}
+            found = estimates(ready.model, own, rows_of_batch=len(rows))
             in_scope, notes = ready.scope_and_notes(courses, values, found)
             output.put(places, found, in_scope, notes)
             residual = max(residual, found.largest_residual)

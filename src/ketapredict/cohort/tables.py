@@ -150,6 +150,9 @@ def without_markers(cells: pd.Series, markers: frozenset[str]) -> pd.Series:
         import pyarrow.compute as pc
 
         texts = pc.utf8_trim_whitespace(pa.array(cells.array, type=pa.large_string()))
+        if len(texts) and (pc.min(pc.binary_length(texts)).as_py() or 0) > max(map(len, markers), default=0):
+            # No cell is as short as a marker.
+            return pd.Series(texts.to_pandas(), index=cells.index, name=cells.name, dtype="str")
         marked = pc.is_in(texts, value_set=pa.array(sorted(markers | {""}), pa.large_string()))
         texts = pc.if_else(marked, pa.scalar(None, pa.large_string()), texts)
         return pd.Series(texts.to_pandas(), index=cells.index, name=cells.name, dtype="str")

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.errors import ModelError
-from ketapredict.model.landmark_model import ROWS_FOR_XGBOOST, Features, LandmarkModel
+from ketapredict.model.landmark_model import Features, LandmarkModel
 from ketapredict.model.log_odds import expit
 from ketapredict.model.uncertainty import probability_interval
 
 # Contributions are sums of double-precision numbers, the booster's own margin one of single-precision ones.
 LARGEST_RESIDUAL = 1e-4
-ROWS_CHECKED = ROWS_FOR_XGBOOST
+ROWS_CHECKED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Estimates:
     log_odds : numpy.ndarray
         (n,).
     largest_residual : float
-        Largest difference from log-odds computed by another way, over the rows that were checked: all of
-        up to 1,000, an even sample of 1,000 of more.
+        Largest difference from log-odds computed by another way, over the rows that were checked: all of a batch
+        of up to 1,000; of more an even sample of 1,000, in which each landmark has its share, against XGBoost itself.
     p_low, p_high : numpy.ndarray
         (n,) 90% interval of the probability; NaN where the model has none.
     deviations : numpy.ndarray
@@ -83,7 +83,10 @@ def add_up(base_logit: float, by_concept: np.ndarray) -> np.ndarray:
 
 
 def estimates(
-    model: LandmarkModel, values: Mapping[str, np.ndarray], centred: np.ndarray | None = None
+    model: LandmarkModel,
+    values: Mapping[str, np.ndarray],
+    centred: np.ndarray | None = None,
+    rows_of_batch: int | None = None,
 ) -> Estimates:
     """Compute contributions by concept for courses and check that they add up.
 
@@ -94,6 +97,8 @@ def estimates(
         (n,) each, from `features.design.feature_values` with the model's features.
     centred : numpy.ndarray or None
         (n, p) from `LandmarkModel.centred_design`, where the caller has it.
+    rows_of_batch : int or None
+        Courses at all landmarks that are computed together, where the caller has more than these.
 
     Raises
     ------
@@ -106,7 +111,7 @@ def estimates(
         p_low = p_high = deviations = np.full(len(log_odds), np.nan)
     else:
         p_low, p_high = probability_interval(centre, deviations, log_odds)
-    residual = _largest_residual(model, values, log_odds, centred)
+    residual = _largest_residual(model, values, log_odds, centred, rows_of_batch or len(log_odds))
     if residual > LARGEST_RESIDUAL:
         raise ModelError(
             f"Landmark {model.landmark}: contributions and log-odds differ by {residual:.1e}, more "
@@ -155,12 +160,19 @@ def contributions(model: LandmarkModel, frame: Features) -> Contributions:
 
 
 def _largest_residual(
-    model: LandmarkModel, values: Mapping[str, np.ndarray], log_odds: np.ndarray, centred: np.ndarray | None
+    model: LandmarkModel,
+    values: Mapping[str, np.ndarray],
+    log_odds: np.ndarray,
+    centred: np.ndarray | None,
+    rows_of_batch: int,
 ) -> float:
     if not len(log_odds):
         return 0.0
-    if len(log_odds) > ROWS_CHECKED:
-        rows = np.unique(np.linspace(0, len(log_odds) - 1, ROWS_CHECKED).astype(int))
+    many = rows_of_batch > ROWS_CHECKED
+    if many:
+        share = -(-ROWS_CHECKED * len(log_odds) // rows_of_batch)
+        rows = np.unique(np.linspace(0, len(log_odds) - 1, share).astype(int))
         values = {name: value[rows] for name, value in values.items()}
         log_odds, centred = log_odds[rows], None if centred is None else centred[rows]
-    return float(np.abs(model.independent_log_odds(values, centred) - log_odds).max())
+    independent = model.independent_log_odds(values, centred, by_xgboost=many)
+    return float(np.abs(independent - log_odds).max())

@@ -16,8 +16,6 @@ from ketapredict.model.scope import Scope
 from ketapredict.model.tree_tables import TreeTables, tree_tables
 from ketapredict.model.uncertainty import Uncertainty
 
-# The trees of fewer courses are walked here; so many are worth the import of XGBoost.
-ROWS_FOR_XGBOOST = 1000
 Features = Mapping[str, np.ndarray] | pd.DataFrame
 
 
@@ -168,19 +166,21 @@ class LandmarkModel:
             return linear, np.zeros((len(linear), 0))
         return linear, self.tree_weight * self.tables.contributions(self._tree_values(frame))
 
-    def independent_log_odds(self, frame: Features, centred: np.ndarray | None = None) -> np.ndarray:
+    def independent_log_odds(
+        self, frame: Features, centred: np.ndarray | None = None, *, by_xgboost: bool = False
+    ) -> np.ndarray:
         """Return log-odds (n,) by another way than the contributions: a matrix product and the trees themselves.
 
-        The trees of fewer than 1,000 courses are walked here, those of more by XGBoost.
+        The trees are walked here, without the cost of importing XGBoost, or by XGBoost itself.
         """
         centred = self.centred_design(frame) if centred is None else centred
         log_odds = self.intercept + (centred + self.means) @ self.coefficients
         if self.booster:
-            log_odds = log_odds + self.tree_weight * self._margin(self._tree_values(frame))
+            log_odds = log_odds + self.tree_weight * self._margin(self._tree_values(frame), by_xgboost)
         return np.asarray(log_odds, dtype=float)
 
-    def _margin(self, values: np.ndarray) -> np.ndarray:
-        if len(values) < ROWS_FOR_XGBOOST:
+    def _margin(self, values: np.ndarray, by_xgboost: bool) -> np.ndarray:  # noqa: FBT001
+        if not by_xgboost:
             return self.trees.margin(values)
         from xgboost import DMatrix
 

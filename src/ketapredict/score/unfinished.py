@@ -177,16 +177,18 @@ class UnfinishedRun:
         publish(self._folder, self._targets)
 
     def leave(self) -> None:
-        """Remove the folder, unless a piece of the results is finished in it."""
-        if not self.pieces:
+        """Remove the folder, unless a piece of the results is finished in it, by this run or one before."""
+        self._journal.seek(0)
+        if len(self._journal.readlines()) < 2:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def close(self) -> None:
         """Close the files; what is finished stays."""
-        for file in (self._output, self._rejects):
-            if file is not None:
-                file.close()
-        self._journal.close()
+        for file in (self._output, self._rejects, self._journal):
+            # On a full disk what is left to be written cannot be; it belongs to no finished piece.
+            with suppress(OSError):
+                if file is not None:
+                    file.close()
 
     def only_rejects(self) -> None:
         """Let the rejects appear alone: nothing could be scored."""
