@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -65,7 +66,5 @@ def test_a_damaged_booster_never_ends_in_another_error(place, byte):
     booster, _ = fitted(1, 2)
     content = bytearray(booster.save_raw("ubj"))
     content[place % len(content)] = byte
-    try:
+    with suppress(ModelError):
         read_booster(bytes(content[: len(content) - place % 7]))
-    except ModelError:
-        pass

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.score.conftest import results
 
 from ketapredict.errors import FileError
 from ketapredict.score import parts, unfinished
 from ketapredict.score.files import score_file
-from tests.score.conftest import results
 
 
 class StoppedError(BaseException):
@@ -58,7 +58,7 @@ def test_stopped_at_every_flush_and_continued(mixed_file, short_model, undisturb
             score_file(mixed_file, output, short_model, rows_at_once=16)
         except StoppedError:
             stopped += 1
-            complete = [path for path in output.parent.glob("out*")]
+            complete = list(output.parent.glob("out*"))
             assert not complete or output in complete
             calls, stop_at = 0, 0
             score_file(mixed_file, output, short_model, rows_at_once=16, resume=True)
@@ -75,9 +75,10 @@ def stopped_run(source: Path, output: Path, model, monkeypatch, pieces: int) -> 
             raise StoppedError
         add(self, *args, **kwargs)
 
-    with monkeypatch.context() as patched, pytest.raises(StoppedError):
+    with monkeypatch.context() as patched:
         patched.setattr(unfinished.UnfinishedRun, "add", adding)
-        score_file(source, output, model, rows_at_once=16)
+        with pytest.raises(StoppedError):
+            score_file(source, output, model, rows_at_once=16)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
@@ -146,9 +147,10 @@ def test_results_cut_off_while_they_appear_are_completed(mixed_file, short_model
                 raise StoppedError
         return replace(self, target)
 
-    with monkeypatch.context() as patched, pytest.raises(StoppedError):
+    with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", replacing)
-        score_file(mixed_file, output, short_model, rows_at_once=16)
+        with pytest.raises(StoppedError):
+            score_file(mixed_file, output, short_model, rows_at_once=16)
     assert not output.with_name("out.csv.manifest.json").exists()
     monkeypatch.setattr(parts.GrowingFile, "write", None)  # nothing is scored again
     assert score_file(mixed_file, output, short_model, rows_at_once=16, resume=True).courses == 120
@@ -208,6 +210,7 @@ def test_killed_at_random_moments(mixed_table, short_model, tmp_path, ending):
     def started() -> subprocess.Popen:
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert process.stdout.readline() == b"ready\n"
+        process.stdout.close()
         return process
 
     begin = time.monotonic()

@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from tests.score.conftest import results
 
 from ketapredict.cohort.read import read_cohort
 from ketapredict.errors import FileError
 from ketapredict.score.files import score_file
-from tests.score.conftest import results
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,8 @@ def test_a_parquet_output_of_many_pieces_is_an_ordinary_file(inputs, short_model
     score_file(inputs / "a.parquet", inputs / "out" / "one.parquet", short_model)
     duckdb = pytest.importorskip("duckdb")
     names = ", ".join(f'"{c}"' for c in pq.read_schema(output).names if c not in ("p_low", "p_high"))
-    differing = f"select count(*) from (select {names} from '{output}' except select {names} from '{output.with_name('one.parquet')}')"
+    one = output.with_name("one.parquet")
+    differing = f"select count(*) from (select {names} from '{output}' except select {names} from '{one}')"
     assert duckdb.sql(differing).fetchall() == [(0,)]
     file = pq.ParquetFile(output)
     assert file.metadata.num_row_groups == 11

@@ -67,9 +67,7 @@ def read_cohort(
     return _validated(raw, protocol, extras, show_values=show_values)
 
 
-def raw_courses(
-    path: Path, mapping: Mapping | None, protocol: Protocol, extras: tuple[Column, ...]
-) -> RawCourses:
+def raw_courses(path: Path, mapping: Mapping | None, protocol: Protocol, extras: tuple[Column, ...]) -> RawCourses:
     """Read the files of a cohort, before its own rules; `extras` are those of the mapping too."""
     if mapping is None:
         return _contract_table(path, protocol, extras)

@@ -81,12 +81,12 @@ class TextTable:
                 notices.append("an empty column without a name left out")
         self._kept.sort()
         refuse_unknown_columns([self._names[place] for place in self._kept], declared, self.name)
-        self.decimal_comma = commas
+        self.decimal_comma: bool = commas
         if commas:
             notices.append("decimal commas")
         told = [f"{self.name}: read with {', '.join(notices)}"] if notices else []
         self.notices: tuple[str, ...] = tuple(told)
-        self.sources = (Source(self.name, file_sha256(path), self.row_count),)
+        self.sources: tuple[Source, ...] = (Source(self.name, file_sha256(path), self.row_count),)
 
     def ids(self) -> "Iterator[pa.Array]":
         """Yield the course ids."""
@@ -152,7 +152,9 @@ class TextTable:
         for table, wrong in self._tables(places, also_empty=True):
             kept, ragged = kept + len(table), wrong
             refuse_long_cells(table, ragged, self.name, kept - len(table))
-            filled |= {place for place in unnamed if pc.any(pc.not_equal(pc.utf8_trim_whitespace(table[place]), "")).as_py()}
+            filled |= {
+                place for place in unnamed if pc.any(pc.not_equal(pc.utf8_trim_whitespace(table[place]), "")).as_py()
+            }
             if self._delimiter != "," and not commas:
                 commas = any(has_decimal_comma(_trimmed(table[place])) for place in places)
         return kept + len(ragged), filled, commas
@@ -240,7 +242,11 @@ class TextTable:
                 yield chunk if number else chunk.removeprefix(codecs.BOM_UTF8)
             return
         decoder = codecs.getincrementaldecoder(self._encoding)()
-        found = "text in UTF-16, found damaged text" if self._encoding == "utf-16" else "text in UTF-8, found an unknown encoding"
+        found = (
+            "text in UTF-16, found damaged text"
+            if self._encoding == "utf-16"
+            else "text in UTF-8, found an unknown encoding"
+        )
         try:
             for chunk in self._raw_chunks():
                 yield decoder.decode(chunk).encode()

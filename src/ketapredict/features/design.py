@@ -150,9 +150,7 @@ def design_frame(cohort: Cohort, features: Sequence[Feature], outcome: Outcome) 
     return pd.DataFrame(values, columns=[feature.name for feature in features], dtype=float)
 
 
-def feature_values(
-    courses: CourseColumns, features: Sequence[Feature], outcome: Outcome
-) -> dict[str, np.ndarray]:
+def feature_values(courses: CourseColumns, features: Sequence[Feature], outcome: Outcome) -> dict[str, np.ndarray]:
     """Compute features as `design_frame` does, as arrays (n,) of float64 by name."""
     return {feature.name: _compute(feature, courses, outcome) for feature in features}
 

@@ -78,7 +78,9 @@ class AdditiveModel:
     lookups: TreeLookups | None
     triangle: Triangle | None
 
-    def contributions(self, values: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    def contributions(
+        self, values: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Return contributions by concept, and mean and standard deviation of the log-odds.
 
         Parameters

@@ -122,9 +122,7 @@ def _plain(tree: dict[str, Any]) -> dict[str, list[Any]]:
     return {name: np.asarray(tree[name]).tolist() for name in names}
 
 
-def _leaves(
-    tree: dict[str, list[Any]], node: int, path: tuple[Split, ...]
-) -> list[tuple[float, tuple[Split, ...]]]:
+def _leaves(tree: dict[str, list[Any]], node: int, path: tuple[Split, ...]) -> list[tuple[float, tuple[Split, ...]]]:
     left, right = tree["left_children"][node], tree["right_children"][node]
     if left < 0:
         return [(float(tree["split_conditions"][node]), path)]

@@ -16,7 +16,7 @@ from ketapredict.model.scope import Scope
 from ketapredict.model.tree_tables import TreeTables, tree_tables
 from ketapredict.model.uncertainty import Uncertainty
 
-Features = Mapping[str, np.ndarray] | pd.DataFrame
+type Features = Mapping[str, np.ndarray] | pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class LandmarkModel:
             log_odds = log_odds + self.tree_weight * self._margin(self._tree_values(frame), by_xgboost)
         return np.asarray(log_odds, dtype=float)
 
-    def _margin(self, values: np.ndarray, by_xgboost: bool) -> np.ndarray:  # noqa: FBT001
+    def _margin(self, values: np.ndarray, by_xgboost: bool) -> np.ndarray:
         if not by_xgboost:
             return self.trees.margin(values)
         from xgboost import DMatrix

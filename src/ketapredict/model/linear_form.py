@@ -13,6 +13,7 @@ they do not depend on how many courses are computed together.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def linear_form(columns: Sequence[DesignColumn]) -> LinearForm:
     first_interval: dict[tuple[str, float, tuple[float, ...]], int] = {}
     for feature, fill, knots in curves:
         first_interval[feature, fill, knots] = len(keys) + len(missing) + len(intervals)
-        ends = zip(knots, knots[1:], strict=False)
+        ends = pairwise(knots)
         intervals.extend((place[feature, fill], low, high - low) for low, high in ends)
     concept_of = {column.feature: column.concept for column in columns}
     owners = [*features, *missing, *(features[position] for position, _, _ in intervals)]

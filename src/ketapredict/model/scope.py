@@ -175,9 +175,7 @@ class ScopeRules:
     features: tuple[Feature, ...]
     rules: tuple[tuple[str, "_Rule"], ...]
 
-    def judge(
-        self, courses: CourseColumns, values: Mapping[str, np.ndarray], deviations: np.ndarray
-    ) -> ScopeJudgement:
+    def judge(self, courses: CourseColumns, values: Mapping[str, np.ndarray], deviations: np.ndarray) -> ScopeJudgement:
         """Judge whether courses are within a model's experience.
 
         Parameters
@@ -243,7 +241,7 @@ def scope_rules(
                 rules.append((f"{column.label} {level or column.levels[0]}: {few}", partial(_has_level, column, level)))
     for name in scope.never_missing:
         words = f"{columns[name].label} missing, which training courses had"
-        rules.append((words, lambda courses, _, __, name=name: courses.missing(name)))
+        rules.append((words, partial(_is_missing, name)))
     rules.append((MISSING_REASON, lambda courses, _, __: _number_missing(courses, scope.inputs) > scope.most_missing))
     rules.append((DISTANCE_REASON, lambda _, __, deviations: deviations > scope.largest_deviation))
     return ScopeRules(tuple(by_name[found.feature] for found in ranges), tuple(rules))
@@ -254,9 +252,7 @@ def _bipolar(courses: CourseColumns) -> np.ndarray:
     return by_code[courses.codes("diagnosis")]
 
 
-def _outside(
-    found: InputRange, _: CourseColumns, values: Mapping[str, np.ndarray], __: np.ndarray
-) -> np.ndarray:
+def _outside(found: InputRange, _: CourseColumns, values: Mapping[str, np.ndarray], __: np.ndarray) -> np.ndarray:
     slack = 1e-6 * max(abs(found.low), abs(found.high), 1e-3)
     given = values[found.feature]
     return (given < found.low - slack) | (given > found.high + slack)
@@ -268,6 +264,10 @@ def _has_level(
     if column.kind == "yes_no":
         return courses.number(column.name) == (1.0 if level == "yes" else 0.0)
     return courses.codes(column.name) == courses.levels(column.name).index(level or column.levels[0])
+
+
+def _is_missing(name: str, courses: CourseColumns, _: Mapping[str, np.ndarray], __: np.ndarray) -> np.ndarray:
+    return courses.missing(name)
 
 
 def _number_missing(courses: CourseColumns, names: Sequence[str]) -> np.ndarray:

@@ -8,11 +8,11 @@ import numpy as np
 
 from ketapredict.cohort.cohort import Source, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.mapping_file import load_mapping
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.read import merged_extras, raw_courses, refuse_no_course
-from ketapredict.cohort.mapping_file import load_mapping
-from ketapredict.cohort.repeated_ids import RepeatedIds
 from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
+from ketapredict.cohort.repeated_ids import RepeatedIds
 from ketapredict.cohort.reshape import NO_FIELD, RawCourses
 from ketapredict.cohort.wide_table import ParquetTable, WideBatch, WideTable
 from ketapredict.errors import FileError

@@ -116,9 +116,13 @@ class ParquetFormat:
             )
             # The writer asks its file where it is: it is told the place in the whole output, behind a hole.
             os.lseek(sink.fileno(), start, os.SEEK_SET)
-            writer.write_table(table, row_group_size=max(len(table), 1))
-            stop = sink.tell()
-            writer.close()
+            try:
+                writer.write_table(table, row_group_size=max(len(table), 1))
+                stop = sink.tell()
+                writer.close()
+            finally:
+                # One that failed must not try to complete the file when it is collected.
+                writer.is_open = False
         if not file.size:
             file.write(_MAGIC)
         with piece.open("rb") as written:
