@@ -91,7 +91,7 @@ def test_records_leave_as_files_and_by_age(run, tmp_path):
                 connection.execute(insert(shown_predictions).values(prediction_at(moment, f"course{days}")))
                 connection.execute(insert(security_events).values(event_at(moment)))
     assert run("audit", "purge", "--older-than", 7)[0] == 2
-    assert "1 shown predictions and 1 security events" in run("audit", "purge", "--older-than", 40)[2]
+    assert "1 shown predictions, 0 judgements and 1 security events" in run("audit", "purge", "--older-than", 40)[2]
     assert run("audit", "export", "--output", "shown.csv")[0] == 0
     assert run("audit", "export", "--events", "--output", "events.csv")[0] == 0
     shown = (tmp_path / "shown.csv").read_text()

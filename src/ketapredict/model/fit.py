@@ -60,7 +60,7 @@ def training_data(
         design_frame(courses, (*features, threshold_feature(outcome, landmark)), outcome),
         features,
         outcome_labels(courses, outcome),
-        courses.table[f"score_{cohort.protocol.outcome}"].to_numpy(float) / scale_maxima(courses),
+        courses.table[f"score_{cohort.protocol.outcome}"].to_numpy(float) / scale_maxima(courses.courses),
         courses.patients,
         np.ones(len(courses)),
         prior=prior_at(evidence, features, landmark, cohort.protocol) if evidence is not None else None,
