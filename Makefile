@@ -5,7 +5,7 @@ UV_READY := $(filter .uv/bin/uv,$(UV))
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: env extras docs demo test test-fast lint types bench bench-truth lock clean
+.PHONY: env extras docs demo test test-fast lint types bench bench-scoring bench-truth lock clean
 env: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml .python-version | $(UV_READY)
@@ -56,6 +56,10 @@ bench: env
 .PHONY: bench-serving
 bench-serving: env
 	$(BIN)/python benchmarks/serving.py
+
+# Rows a second, stage by stage, and peak memory, on a million simulated courses.
+bench-scoring: env
+	$(BIN)/python benchmarks/scoring.py
 
 # What serves one kind of test only lies beside the environment, which stays small; tests find it there.
 .extra/%/.ready: requirements-%.lock .python-version | .venv/.ready

@@ -18,6 +18,15 @@ def printed(script: str, *options: str) -> str:
     return done.stdout
 
 
+def test_scoring(tmp_path):
+    command = [sys.executable, BENCHMARKS / "scoring.py", "--courses=2000", "--rounds=1", "--folder", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = cells(done.stdout)
+    assert {"from file to file / native stages", "score and explain", "pred_contribs"} <= {row[0] for row in rows}
+    assert re.search(r"2,000 scored, 0 rejected, [\d.]+ s, peak \d+ MiB", done.stdout)
+
+
 def cells(text: str) -> list[list[str]]:
     """Return the rows of the table that a benchmark prints."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]

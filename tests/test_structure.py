@@ -18,6 +18,7 @@ ORDER = (
     "features",
     "model",
     "explain",
+    "prior",
     "response_model",
     "validate",
     "report",

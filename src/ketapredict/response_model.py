@@ -2,6 +2,7 @@
 
 import platform
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
@@ -10,20 +11,24 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.cohort import REJECT_COLUMNS, Cohort
+from ketapredict.cohort.columns import declared_columns
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.outcomes import Outcome, outcome_thresholds
 from ketapredict.cohort.protocols import PRE, protocol_to_plain
 from ketapredict.errors import CohortError, ModelError, TrainingError
-from ketapredict.explain.contributions import Contributions, contributions
+from ketapredict.explain.contributions import Estimates, contributions, estimates
 from ketapredict.explain.patient import PatientExplanation, explain_course
-from ketapredict.features.design import design_frame, features_at
+from ketapredict.explain.scored import SHAP, ScoredColumns
+from ketapredict.features.design import Feature, feature_values, features_at
 from ketapredict.features.landmarks import latest_landmarks
-from ketapredict.model.bundle import Bundle, bundle_sha256, load_bundle, save_bundle
-from ketapredict.model.fit import fit_landmark, refuse_too_few, training_data
+from ketapredict.model.bundle import MODEL_FILE, Bundle, bundle_sha256, load_bundle, save_bundle
 from ketapredict.model.landmark_model import LandmarkModel
-from ketapredict.model.scope import judge_scope, texts_by_row
+from ketapredict.model.phrases import Phrases, both_phrases, joined_phrases
+from ketapredict.model.scope import ScopeRules, scope_rules
 from ketapredict.model.score_bands import score_bands
 
 # What the numbers of a fit depend on, next to the data and the seed.
+_NO_REJECTS = pd.DataFrame([], columns=list(REJECT_COLUMNS))
 VERSIONED = ("ketapredict", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
 
 
@@ -68,6 +73,11 @@ class ResponseModel:
         """Load a saved model from a folder; runs no code of the folder's. Raises ModelError."""
         return cls(load_bundle(Path(folder)), version)
 
+    @staticmethod
+    def is_saved_in(folder: str | Path) -> bool:
+        """Whether a folder holds a saved model."""
+        return (Path(folder) / MODEL_FILE).is_file()
+
     def save(self, folder: str | Path) -> None:
         """Save to a folder that is absent, empty or holds a model. Raises FileError."""
         save_bundle(self.bundle, Path(folder))
@@ -97,34 +107,53 @@ class ResponseModel:
         ModelError, ProtocolError
             If the cohort does not fit the model, or the model has no such landmark.
         """
-        scored = self.score(cohort, landmark)
-        table = scored.table.loc[:, ~scored.table.columns.str.startswith("shap_")]
-        left = scored.refused.drop_duplicates("course_id").set_index("course_id")["expected"]
-        rows = table.set_index("course_id").reindex(cohort.table["course_id"]).reset_index()
-        refused = rows["probability"].isna()
-        rows.loc[refused, "notes"] = "not predicted: expected " + rows.loc[refused, "course_id"].map(left)
-        for name in ("outcome", "trained_on", "model_name", "model_version"):
-            rows[name] = self._constants()[name]
+        scored, refused, _ = self.score_columns(cohort, landmark)
+        table = scored.to_frame()
+        table = table[[name for name in table if not name.startswith(SHAP)]]
+        if len(table) == len(cohort):
+            return table
+        rows = table.set_index(scored.rows).reindex(range(len(cohort)))
+        rows["course_id"] = cohort.table["course_id"]
+        left = refused.drop_duplicates("course_id").set_index("course_id")["expected"]
+        absent = rows["probability"].isna()
+        rows.loc[absent, "notes"] = "not predicted: expected " + rows.loc[absent, "course_id"].map(left)
+        for name, value in self._constants.items():
+            rows[name] = value
         return rows
 
     def score(self, cohort: Cohort, landmark: str | None = None) -> Scored:
         """Predict and explain every course that can be predicted; the parameters are those of `predict`."""
+        scored, refused, residual = self.score_columns(cohort, landmark)
+        return Scored(scored.to_frame(), refused, residual)
+
+    def score_columns(self, cohort: Cohort, landmark: str | None = None) -> tuple[ScoredColumns, pd.DataFrame, float]:
+        """Do what `score` does, with columns instead of a data frame: for large batches."""
         self.refuse_other_cohort(cohort)
         position, refused = self._landmark_positions(cohort, landmark)
-        parts: list[pd.DataFrame] = []
+        rows = np.flatnonzero(position >= 0)
+        position = position[rows]
+        output = _Output(len(rows), self._concepts)
         residual = 0.0
-        for index, model in enumerate(self.bundle.landmarks):
-            rows = np.flatnonzero(position == index)
-            if not len(rows):
+        for index, ready in enumerate(self._ready):
+            places = np.flatnonzero(position == index)
+            if not len(places):
                 continue
-            courses = cohort.subset(position == index)
-            frame = design_frame(courses, model.features, self.bundle.outcome)
-            found = contributions(model, frame)
+            everything = len(places) == len(cohort)
+            courses = cohort.courses if everything else CourseColumns(cohort.table, rows[places])
+            values = feature_values(courses, ready.features, self.bundle.outcome)
+            own = {f.name: values[f.name] for f in ready.model.features}
+            found = estimates(ready.model, own, rows_of_batch=len(rows))
+            in_scope, notes = ready.scope_and_notes(courses, values, found)
+            output.put(places, found, in_scope, notes)
             residual = max(residual, found.largest_residual)
-            parts.append(self._rows(courses, model, frame, found, rows))
-        concepts = dict.fromkeys(f.concept for model in self.bundle.landmarks for f in model.features)
-        table = _contract_table(parts, [f"shap_{concept}" for concept in concepts])
-        return Scored(table, refused, residual)
+        ids = cohort.table["course_id"]
+        texts = {"landmark": Phrases(position, self.landmarks), "notes": output.notes}
+        nothing = np.zeros(len(rows), dtype=np.intp)
+        texts |= {name: Phrases(nothing, (value,)) for name, value in self._constants.items()}
+        scored = ScoredColumns(
+            rows, ids if len(rows) == len(cohort) else ids.iloc[rows], texts, output.numbers, output.in_scope
+        )
+        return scored, refused, residual
 
     def explain(self, cohort: Cohort, course_id: str, landmark: str | None = None) -> PatientExplanation:
         """Explain one course.
@@ -135,22 +164,24 @@ class ResponseModel:
             If the cohort has no such course, or it cannot be predicted.
         """
         self.refuse_other_cohort(cohort)
-        keep = (cohort.table["course_id"] == course_id).to_numpy()
+        ids = cohort.table["course_id"]
+        alone = len(cohort) == 1 and ids.iat[0] == course_id
+        keep = np.ones(1, dtype=bool) if alone else (ids == course_id).to_numpy()
         if not keep.any():
             raise CohortError(
                 "Expected a course id of an accepted course; found none of that id. "
                 "`ketapredict check` lists rejected courses."
             )
-        course = cohort.subset(keep)
+        course = cohort if alone else cohort.subset(keep)
         position, refused = self._landmark_positions(course, landmark)
         if position[0] < 0:
             raise CohortError(f"This course cannot be predicted: expected {refused['expected'].iloc[0]}.")
-        model = self.bundle.landmarks[position[0]]
-        frame = design_frame(course, model.features, self.bundle.outcome)
-        found = contributions(model, frame)
-        in_scope, notes = _scope_and_notes(course, self.bundle, model, frame, found)
+        ready = self._ready[position[0]]
+        values = feature_values(course.courses, ready.features, self.bundle.outcome)
+        found = contributions(ready.model, {f.name: values[f.name] for f in ready.model.features})
+        in_scope, notes = ready.scope_and_notes(course.courses, values, found)
         inside = None if in_scope is None else bool(in_scope[0])
-        return explain_course(self.bundle, self.version, model, course, found, notes[0], inside)
+        return explain_course(self.bundle, self.version, ready.model, course, found, notes.to_list()[0], inside)
 
     def refuse_other_cohort(self, cohort: Cohort) -> None:
         """Raise ModelError if a cohort was read under another protocol, or lacks the model's extra covariates."""
@@ -179,44 +210,27 @@ class ResponseModel:
             expected = f"a score at one of the model's landmarks ({', '.join(names)})"
         wanted = f"score_{landmark}" if landmark not in (None, PRE) else ""
         refusals = [(position < 0, wanted, "landmark", expected)]
-        other_scale = ~cohort.table["scale"].isin(self.bundle.scales).to_numpy()
+        known = np.array([name in self.bundle.scales for name in cohort.courses.levels("scale")] + [False])
+        other_scale = ~known[cohort.courses.codes("scale")]
         refusals.append((other_scale, "scale", "scale of the model", f"one of {', '.join(self.bundle.scales)}"))
-        no_threshold = np.isnan(outcome_thresholds(cohort, self.bundle.outcome))
+        no_threshold = np.isnan(outcome_thresholds(cohort.courses, self.bundle.outcome))
         refusals.append(
             (no_threshold, "score_baseline", "remission", "a baseline above the remission cut of the scale")
         )
         records = []
         for broken, column, rule, text in refusals:
-            for row in np.flatnonzero(broken & (position >= 0) if rule != "landmark" else broken):
-                course_id = cohort.table["course_id"].iat[row]
-                records.append((int(cohort.rows[row]), course_id, column, rule, text))
-            position = np.where(broken, -1, position)
-        refused = pd.DataFrame(records, columns=list(REJECT_COLUMNS)).sort_values("row", kind="stable")
+            rows = np.flatnonzero(broken if rule == "landmark" else broken & (position >= 0))
+            if len(rows):
+                ids = cohort.table["course_id"].iloc[rows].to_numpy(object)
+                cells = (cohort.rows[rows], ids, column, rule, text)
+                records.append(pd.DataFrame(dict(zip(REJECT_COLUMNS, cells, strict=True))))
+                position = np.where(broken, -1, position)
+        if not records:
+            return position, _NO_REJECTS.copy()
+        refused = pd.concat(records, ignore_index=True).sort_values("row", kind="stable")
         return position, refused.reset_index(drop=True)
 
-    def _rows(
-        self, cohort: Cohort, model: LandmarkModel, frame: pd.DataFrame, found: Contributions, rows: np.ndarray
-    ) -> pd.DataFrame:
-        constants = self._constants()
-        in_scope, notes = _scope_and_notes(cohort, self.bundle, model, frame, found)
-        columns: dict[str, Any] = {
-            "row_order": rows,
-            "course_id": cohort.table["course_id"].to_numpy(),
-            "landmark": model.landmark,
-            "outcome": constants["outcome"],
-            "probability": found.probability,
-            "p_low": found.p_low,
-            "p_high": found.p_high,
-            "in_scope": in_scope,
-            "notes": notes,
-            "base_logit": found.base_logit,
-        }
-        for position, concept in enumerate(found.concepts):
-            columns[f"shap_{concept}"] = found.by_concept[:, position]
-        for name in ("trained_on", "model_name", "model_version"):
-            columns[name] = constants[name]
-        return pd.DataFrame(columns)
-
+    @cached_property
     def _constants(self) -> dict[str, str]:
         return {
             "outcome": self.bundle.outcome,
@@ -224,6 +238,14 @@ class ResponseModel:
             "model_name": self.bundle.name,
             "model_version": self.version,
         }
+
+    @cached_property
+    def _concepts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(f.concept for model in self.bundle.landmarks for f in model.features))
+
+    @cached_property
+    def _ready(self) -> tuple["_ReadyLandmark", ...]:
+        return tuple(_ready_landmark(self.bundle, model) for model in self.bundle.landmarks)
 
 
 def fit_response_model(
@@ -258,6 +280,9 @@ def fit_response_model(
     TrainingError
         If no landmark can be fitted.
     """
+    # Only fitting needs scikit-learn.
+    from ketapredict.model.fit import fit_landmark, refuse_too_few, training_data
+
     courses = cohort if all_arms else cohort.subset(cohort.active)
     models, refused = [], {}
     for position, landmark in enumerate(cohort.protocol.landmarks):
@@ -303,37 +328,77 @@ def provenance_of(cohort: Cohort, courses: Cohort, seed: int) -> dict[str, Any]:
     }
 
 
-def _scope_and_notes(
-    cohort: Cohort, bundle: Bundle, model: LandmarkModel, frame: pd.DataFrame, found: Contributions
-) -> tuple[np.ndarray | None, list[str]]:
-    """Say whether each course is within the model's experience, and what a reader must know about it."""
-    columns = list(model.input_columns)
-    missing = texts_by_row(cohort.table[columns].isna().to_numpy(), columns, ", ")
-    imputed = [f"missing: {names}" if names else "" for names in missing]
-    if model.scope is None:
-        return None, imputed
-    judged = judge_scope(
-        model.scope,
-        cohort,
-        frame,
-        features_at(model.landmark, bundle.protocol, bundle.extras, with_arm=bundle.with_arm),
-        bundle.outcome,
-        found.deviations,
-        with_arm=bundle.with_arm,
-    )
-    notes = [f"{a}; {b}" if a and b else a or b for a, b in zip(judged.notes, imputed, strict=True)]
-    return judged.in_scope, notes
+@dataclass(frozen=True, slots=True)
+class _ReadyLandmark:
+    """A landmark's model with what is derived from it once: features to compute, rules of scope, columns it reads."""
+
+    model: LandmarkModel
+    features: tuple[Feature, ...]
+    rules: ScopeRules | None
+    columns_read: tuple[str, ...]
+
+    def scope_and_notes(
+        self, courses: CourseColumns, values: dict[str, np.ndarray], found: Estimates
+    ) -> tuple[np.ndarray | None, Phrases]:
+        """Say whether each course is within the model's experience, and what a reader must know about it."""
+        missing = joined_phrases(
+            [courses.missing(name) for name in self.columns_read], self.columns_read, ", ", len(courses)
+        )
+        imputed = Phrases(missing.codes, tuple(f"missing: {names}" if names else "" for names in missing.texts))
+        if self.rules is None:
+            return None, imputed
+        judged = self.rules.judge(courses, values, found.deviations)
+        return judged.in_scope, both_phrases(judged.notes, imputed, "; ")
 
 
-def _contract_table(parts: list[pd.DataFrame], shap_columns: list[str]) -> pd.DataFrame:
-    order = [
-        "course_id", "landmark", "outcome", "probability", "p_low", "p_high", "in_scope", "notes", "base_logit",
-        *shap_columns,
-        "trained_on", "model_name", "model_version",
-    ]  # fmt: skip
-    if not parts:
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in order})
-    table = pd.concat([part.reindex(columns=["row_order", *order]) for part in parts])
-    table = table.sort_values("row_order", kind="stable")[order].reset_index(drop=True)
-    table["in_scope"] = table["in_scope"].astype("boolean")
-    return table
+def _ready_landmark(bundle: Bundle, model: LandmarkModel) -> _ReadyLandmark:
+    rules = None
+    features = model.features
+    if model.scope is not None:
+        usable = features_at(model.landmark, bundle.protocol, bundle.extras, with_arm=bundle.with_arm)
+        columns = declared_columns(bundle.protocol, bundle.extras)
+        rules = scope_rules(model.scope, usable, columns, with_arm=bundle.with_arm)
+        features = tuple({f.name: f for f in (*features, *rules.features)}.values())
+    return _ReadyLandmark(model, features, rules, model.input_columns)
+
+
+class _Output:
+    """Columns of n courses that are filled landmark by landmark."""
+
+    def __init__(self, rows: int, concepts: tuple[str, ...]) -> None:
+        self.rows = rows
+        self.numbers: dict[str, np.ndarray] = {}
+        self.names = ["probability", "p_low", "p_high", "base_logit", *(SHAP + concept for concept in concepts)]
+        self.in_scope = np.full(rows, -1, dtype=np.int8)
+        self.parts: list[tuple[np.ndarray, Phrases]] = []
+        self.numbers = {name: np.full(rows, np.nan) for name in self.names}
+
+    def put(self, places: np.ndarray, found: Estimates, in_scope: np.ndarray | None, notes: Phrases) -> None:
+        """Put the courses of a landmark where they belong."""
+        given: dict[str, Any] = {
+            "probability": found.probability,
+            "p_low": found.p_low,
+            "p_high": found.p_high,
+            "base_logit": found.base_logit,
+        }
+        given |= {SHAP + concept: found.by_concept[:, i] for i, concept in enumerate(found.concepts)}
+        for name, values in given.items():
+            if len(places) == self.rows and isinstance(values, np.ndarray):
+                self.numbers[name] = values
+            else:
+                self.numbers[name][places] = values
+        if in_scope is not None:
+            self.in_scope[places] = in_scope
+        self.parts.append((places, notes))
+
+    @property
+    def notes(self) -> Phrases:
+        """The notes of all landmarks, a text that two of them have only once."""
+        if len(self.parts) == 1:
+            return self.parts[0][1]
+        texts: dict[str, int] = {}
+        codes = np.zeros(self.rows, dtype=np.intp)
+        for places, notes in self.parts:
+            by_code = np.array([texts.setdefault(text, len(texts)) for text in notes.texts], dtype=np.intp)
+            codes[places] = by_code[notes.codes]
+        return Phrases(codes, tuple(texts))

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from ketapredict.features.plan import plan_design
 from ketapredict.model.fit import training_data
 from ketapredict.model.fold_design import FoldDesign
-from ketapredict.model.members import _columns
+from ketapredict.model.members import member_columns
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_agrees_with_the_scikit_learn_pipelines(data, curves, seed, rows):
     order = rng.permutation(len(frame))
     train, test = frame[order[:rows]].copy(), frame[order[rows:]]
     train[:, rng.integers(train.shape[1])] = np.nan  # a feature that no training course has
-    pipeline = clone(_columns(plan, data, curves=curves)).fit(train)
+    pipeline = clone(member_columns(plan, data, curves=curves)).fit(train)
     for mine, theirs in zip(
         FoldDesign.of(plan, list(data.frame.columns), curves=curves).prepared(train, test),
         (pipeline.transform(train), pipeline.transform(test)),

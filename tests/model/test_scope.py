@@ -9,6 +9,7 @@ import pytest
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.features.design import Feature
 from ketapredict.model.fit import training_data
+from ketapredict.model.phrases import both_phrases, joined_phrases
 from ketapredict.model.scope import (
     CONTROL_REASON,
     DISTANCE_REASON,
@@ -20,7 +21,6 @@ from ketapredict.model.scope import (
     SeenLevels,
     fit_scope,
     scope_of_either,
-    texts_by_row,
 )
 from ketapredict.response_model import ResponseModel
 
@@ -179,13 +179,16 @@ def test_saved_as_plain_numbers_and_words(short_model, tmp_path):
 
 def test_texts_by_row():
     flags = np.array([[True, False, True], [False] * 3, [False, True, False], [True, False, True]])
-    assert texts_by_row(flags, ["a", "b", "c"], "; ") == ["a; c", "", "b", "a; c"]
+    phrases = joined_phrases(flags.T, ["a", "b", "c"], "; ", 4)
+    assert phrases.to_list() == ["a; c", "", "b", "a; c"]
+    again = joined_phrases(flags.T[::-1], ["x", "y", "z"], ", ", 4)
+    assert both_phrases(phrases, again, " | ").to_list() == ["a; c | x, z", "", "b | y", "a; c | x, z"]
 
 
 def test_a_hundred_thousand_rows_of_flags_in_under_a_second():
     flags = np.random.default_rng(0).random((100_000, 60)) < 0.01
     start = time.perf_counter()
-    texts_by_row(flags, [f"text {number}" for number in range(60)], "; ")
+    joined_phrases(flags.T, [f"text {number}" for number in range(60)], "; ", len(flags))
     assert time.perf_counter() - start < 1.0
 
 

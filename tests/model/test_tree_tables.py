@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ketapredict.errors import ModelError
+from ketapredict.model.booster import read_booster
 from ketapredict.model.tree_tables import tree_tables
 
 
@@ -25,7 +26,7 @@ def fitted(seed: int, depth: int, trees: int = 40) -> tuple[xgboost.XGBClassifie
 def test_contributions_are_xgboosts_own(seed, depth):
     model, X = fitted(seed, depth)
     booster = model.get_booster()
-    tables = tree_tables(bytes(booster.save_raw("json")), X.shape[1])
+    tables = tree_tables(read_booster(bytes(booster.save_raw("ubj"))), X.shape[1])
     expected = booster.predict(xgboost.DMatrix(X), pred_contribs=True)
     found = tables.contributions(X)
     np.testing.assert_allclose(found, expected[:, :-1], atol=1e-5)
@@ -36,7 +37,7 @@ def test_contributions_are_xgboosts_own(seed, depth):
 
 def test_contributions_are_those_of_shap():
     model, X = fitted(7, 2)
-    tables = tree_tables(bytes(model.get_booster().save_raw("json")), X.shape[1])
+    tables = tree_tables(read_booster(bytes(model.get_booster().save_raw("ubj"))), X.shape[1])
     explainer = shap.TreeExplainer(model, feature_perturbation="tree_path_dependent")
     np.testing.assert_allclose(tables.contributions(X), explainer.shap_values(X), atol=1e-5)
     assert tables.expectation == pytest.approx(float(np.ravel(explainer.expected_value)[0]), abs=1e-5)
@@ -45,7 +46,7 @@ def test_contributions_are_those_of_shap():
 def test_values_on_a_threshold_go_where_xgboost_sends_them():
     model, X = fitted(3, 2)
     booster = model.get_booster()
-    tables = tree_tables(bytes(booster.save_raw("json")), X.shape[1])
+    tables = tree_tables(read_booster(bytes(booster.save_raw("ubj"))), X.shape[1])
     edges = np.full((200, X.shape[1]), np.nan)
     for feature, thresholds in enumerate(tables.thresholds):
         values = np.concatenate([thresholds, np.nextafter(thresholds, np.float32(-9)), [-1e9, 1e9]])[:200]
@@ -57,4 +58,4 @@ def test_values_on_a_threshold_go_where_xgboost_sends_them():
 def test_deeper_trees_are_refused():
     model, X = fitted(0, 3)
     with pytest.raises(ModelError, match="depth 2"):
-        tree_tables(bytes(model.get_booster().save_raw("json")), X.shape[1])
+        tree_tables(read_booster(bytes(model.get_booster().save_raw("ubj"))), X.shape[1])

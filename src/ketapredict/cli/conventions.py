@@ -36,6 +36,14 @@ class WeightsChoice(StrEnum):
     COMPLETION = "completion"
 
 
+class ExplainChoice(StrEnum):
+    """How much of the contributions is written."""
+
+    NONE = "none"
+    TOP3 = "top3"
+    ALL = "all"
+
+
 CohortPath = Annotated[Path, typer.Argument(metavar="COHORT", help="Table of courses, or folder that a mapping names.")]
 MappingOption = Annotated[Path | None, typer.Option("--mapping", help="TOML: how your columns become the cohort's.")]
 ProtocolOption = Annotated[
@@ -53,6 +61,11 @@ DEFAULT_PROTOCOL = "induction-course"
 def located_model(location: str | None, protocol: str, outcome: OutcomeChoice) -> Any:
     """Return the model at a location, or the champion of the protocol and outcome."""
     from ketapredict.cohort.protocols import load_protocol
+    from ketapredict.response_model import ResponseModel
+
+    if location is not None and ResponseModel.is_saved_in(location):
+        # The registry is not needed, nor what it imports.
+        return ResponseModel.load(location)
     from ketapredict.tracking.registry import champion, find_model
 
     if location is not None:

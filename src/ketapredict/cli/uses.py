@@ -10,6 +10,7 @@ import typer
 from ketapredict.cli.conventions import (
     DEFAULT_PROTOCOL,
     CohortPath,
+    ExplainChoice,
     JsonOption,
     MappingOption,
     ModelOption,
@@ -92,18 +93,31 @@ def score(
     mapping: MappingOption = None,
     protocol: ProtocolOption = DEFAULT_PROTOCOL,
     outcome: OutcomeOption = OutcomeChoice.RESPONSE,
+    explain: Annotated[
+        ExplainChoice, typer.Option("--explain", help="Contributions: of all concepts, the three largest, or none.")
+    ] = ExplainChoice.ALL,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run that was cut short stopped.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score a cohort: probability and contributions for every course, every row accounted for.
 
     --protocol and --outcome only choose the champion where no --model is given.
     """
-    from ketapredict.progress import progress_bar
+    from ketapredict.progress import rows_bar
     from ketapredict.score.files import score_file
 
     loaded = located_model(model, protocol, outcome)
-    with progress_bar("scoring", 3, shown=sys.stderr.isatty()) as progress:
-        result = score_file(cohort, output, loaded, mapping=mapping, landmark=landmark, progress=progress)
+    with rows_bar("scoring", "courses", shown=sys.stderr.isatty()) as progress:
+        result = score_file(
+            cohort,
+            output,
+            loaded,
+            mapping=mapping,
+            landmark=landmark,
+            explain=explain.value,
+            resume=resume,
+            progress=progress,
+        )
     if as_json:
         print_json(json.loads(result.manifest.read_text("utf-8")))
     else:

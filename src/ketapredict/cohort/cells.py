@@ -55,12 +55,15 @@ def as_number(cells: pd.Series, *, decimal_comma: bool = False) -> tuple[np.ndar
     invalid : numpy.ndarray of bool
         Text, dates, infinities.
     """
-    missing = cells.isna().to_numpy()
     dtype = cells.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        by_level, invalid = as_number(pd.Series(cells.array.categories), decimal_comma=decimal_comma)
+        codes = cells.array.codes
+        return np.append(by_level, np.nan)[codes], np.append(invalid, False)[codes]
     if isinstance(dtype, pd.StringDtype):
         values = _parsed(cells, decimal_comma)
     elif pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
-        values = cells.to_numpy(dtype=float, na_value=np.nan, copy=True)
+        values = cells.to_numpy(dtype=float, na_value=np.nan)
     elif pd.api.types.is_object_dtype(dtype):
         values = np.full(len(cells), np.nan)
         is_text = np.array([isinstance(cell, str) for cell in cells], dtype=bool)
@@ -70,8 +73,11 @@ def as_number(cells: pd.Series, *, decimal_comma: bool = False) -> tuple[np.ndar
         values[is_number] = cells.to_numpy()[is_number].astype(float)
     else:
         values = np.full(len(cells), np.nan)
-    values[~np.isfinite(values)] = np.nan
-    return values, np.isnan(values) & ~missing
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        invalid = np.isinf(values)
+        return (np.where(invalid, np.nan, values) if invalid.any() else values), invalid
+    values = np.where(np.isfinite(values), values, np.nan)
+    return values, np.isnan(values) & ~cells.isna().to_numpy()
 
 
 def as_days(cells: pd.Series, date_format: str | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -112,9 +118,14 @@ def as_level(cells: pd.Series, levels: Sequence[str]) -> tuple[np.ndarray, np.nd
     invalid : numpy.ndarray of bool
     """
     places = {level.casefold(): place for place, level in enumerate(levels)}
-    codes, found = pd.factorize(as_text(cells), use_na_sentinel=True)
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        codes, found = cells.array.codes, as_text(pd.Series(cells.array.categories))
+    else:
+        codes, found = pd.factorize(as_text(cells), use_na_sentinel=True)
     table = np.array([*(places.get(str(text).strip().casefold(), -1) for text in found), -1], dtype=np.int64)
     positions = table[codes]
+    if table[:-1].min(initial=0) >= 0:
+        return positions, np.zeros(len(codes), dtype=bool)
     return positions, (positions < 0) & (codes >= 0)
 
 

@@ -2,11 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.protocols import Protocol
 
 # Ids of simulated courses start with this, so that a table keeps saying what it is however it is passed on.
@@ -112,15 +114,20 @@ class Cohort:
         """Return the number of accepted courses."""
         return len(self.table)
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, Column]:
         """Declarations of the table's columns."""
         return declared_columns(self.protocol, self.extras)
 
+    @cached_property
+    def courses(self) -> CourseColumns:
+        """The table's columns as arrays."""
+        return CourseColumns(self.table)
+
     @property
     def active(self) -> np.ndarray:
         """Whether each course had the active treatment (n,) bool; an absent arm is active."""
-        return (self.table["arm"] != "control").to_numpy()
+        return self.courses.active
 
     @property
     def sha256(self) -> str:

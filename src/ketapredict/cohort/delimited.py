@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _LINES_LOOKED_AT = 50
+DAMAGED_GZIP = "{name}: expected a gzip file, found a damaged one."
+OTHER_BINARY = "{name}: expected CSV, TSV, Parquet or Excel (.xlsx), found another binary file."
+EMPTY = "{name}: expected a table with a header, found an empty file."
+NOT_A_TABLE = "{name}: the file cannot be read as a table; check its quotation marks."
 
 
 def read_delimited(content: bytes, name: str) -> tuple[pd.DataFrame, np.ndarray, str, list[str]]:
@@ -41,7 +45,7 @@ def read_delimited(content: bytes, name: str) -> tuple[pd.DataFrame, np.ndarray,
 
     notices: list[str] = []
     text = _as_utf8(_decompressed(content, name), name, notices)
-    delimiter, header = _delimiter_and_header(text, name)
+    delimiter, header = delimiter_and_header(text, name)
     if delimiter not in ",\t":
         notices.append(f"{DELIMITERS[delimiter]} as delimiter")
     places = [str(position) for position in range(len(header))]
@@ -62,11 +66,14 @@ def read_delimited(content: bytes, name: str) -> tuple[pd.DataFrame, np.ndarray,
         )
     except pa.ArrowException:
         # Names the row where a cell is too long for a block of the file.
-        for _ in records_of(text, delimiter, name):
+        for _ in records_of(_lines(text), delimiter, name):
             pass
-        raise FileError(f"{name}: the file cannot be read as a table; check its quotation marks.") from None
-    refuse_swallowed_rows(text, table.num_rows + len(ragged), header, delimiter, name)
-    _refuse_long_cells(table, ragged, name)
+        raise FileError(NOT_A_TABLE.format(name=name)) from None
+    if b'"' in text:
+        lines = sum(1 for line in text.splitlines() if line)
+        records = table.num_rows + len(ragged)
+        refuse_swallowed_rows(lambda: _lines(text), lines, records, header, delimiter, name)
+    refuse_long_cells(table, ragged, name)
     frame = table.slice(1).to_pandas()
     frame.columns = pd.Index(header, dtype=object)
     return frame, np.array(ragged, dtype=np.int64), delimiter, notices
@@ -78,7 +85,7 @@ def _decompressed(content: bytes, name: str) -> bytes:
     try:
         return gzip.decompress(content)
     except (OSError, EOFError, zlib.error):
-        raise FileError(f"{name}: expected a gzip file, found a damaged one.") from None
+        raise FileError(DAMAGED_GZIP.format(name=name)) from None
 
 
 def _as_utf8(content: bytes, name: str, notices: list[str]) -> bytes:
@@ -91,7 +98,7 @@ def _as_utf8(content: bytes, name: str, notices: list[str]) -> bytes:
                 raise FileError(f"{name}: expected text in UTF-16, found damaged text.") from None
     content = content.removeprefix(codecs.BOM_UTF8)
     if b"\x00" in content:
-        raise FileError(f"{name}: expected CSV, TSV, Parquet or Excel (.xlsx), found another binary file.")
+        raise FileError(OTHER_BINARY.format(name=name))
     try:
         content.decode()
     except UnicodeDecodeError:
@@ -101,11 +108,11 @@ def _as_utf8(content: bytes, name: str, notices: list[str]) -> bytes:
             raise FileError(f"{name}: expected text in UTF-8, found an unknown encoding.") from None
         notices.append("encoding Windows-1252 assumed, the file is not UTF-8")
     if not content.strip():
-        raise FileError(f"{name}: expected a table with a header, found an empty file.")
+        raise FileError(EMPTY.format(name=name))
     return content
 
 
-def _delimiter_and_header(content: bytes, name: str) -> tuple[str, list[str]]:
+def delimiter_and_header(content: bytes, name: str) -> tuple[str, list[str]]:
     """Choose the delimiter on which header and first lines agree best."""
     head = content[: 1 << 18].decode(errors="ignore")
     lines = [line for line in head.splitlines() if line.strip("\r\n")][: _LINES_LOOKED_AT + 1]
@@ -141,11 +148,16 @@ def _delimiter_and_header(content: bytes, name: str) -> tuple[str, list[str]]:
     return chosen
 
 
-def _refuse_long_cells(table: "pa.Table", ragged: list[int], name: str) -> None:
+def _lines(content: bytes) -> io.StringIO:
+    return io.StringIO(content.decode(), newline="")
+
+
+def refuse_long_cells(table: "pa.Table", ragged: list[int], name: str, first: int = 0) -> None:
+    """Refuse cells over the limit; the table starts with the row `first` of those that are not ragged."""
     import pyarrow.compute as pc
 
     for column in table.columns:
         if (pc.max(pc.binary_length(column)).as_py() or 0) > LONGEST_CELL:
             place = int(np.argmax(pc.binary_length(column).to_numpy() > LONGEST_CELL))
-            rows = np.setdiff1d(np.arange(table.num_rows + len(ragged)), ragged)
-            raise long_cell(name, int(rows[place]))
+            rows = np.setdiff1d(np.arange(first + table.num_rows + len(ragged)), ragged)
+            raise long_cell(name, int(rows[first + place]))

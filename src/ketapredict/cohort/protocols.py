@@ -90,6 +90,11 @@ class Protocol:
             raise ProtocolError(f"Protocol {self.name}: expected " + "; ".join(problems) + ".")
 
     @property
+    def gives_ketamine(self) -> bool:
+        """Whether the active treatment is ketamine, or one of its enantiomers, by its name."""
+        return "ketamine" in self.active_treatment.lower()
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the time points in the order of time."""
         return tuple(point.name for point in self.time_points)

@@ -11,6 +11,7 @@ from ketapredict.cohort.cohort import SIMULATED_NOTICE, Cohort, Counts, Source, 
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.mapping import Mapping
 from ketapredict.cohort.mapping_file import load_mapping
+from ketapredict.cohort.observed import Observed
 from ketapredict.cohort.outcomes import remission_cuts
 from ketapredict.cohort.protocols import DEFAULT_PROTOCOL, Protocol, load_protocol
 from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
@@ -57,19 +58,29 @@ def read_cohort(
     path = Path(path)
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
+    if mapping is not None and not isinstance(mapping, Mapping):
+        mapping = load_mapping(mapping)
+    if mapping is not None:
+        extras = merged_extras(extras, mapping)
+    raw = raw_courses(path, mapping, protocol, extras)
+    refuse_no_course(raw, path)
+    return _validated(raw, protocol, extras, show_values=show_values)
+
+
+def raw_courses(path: Path, mapping: Mapping | None, protocol: Protocol, extras: tuple[Column, ...]) -> RawCourses:
+    """Read the files of a cohort, before its own rules; `extras` are those of the mapping too."""
     if mapping is None:
-        raw = _contract_table(path, protocol, extras)
-    else:
-        if not isinstance(mapping, Mapping):
-            mapping = load_mapping(mapping)
-        extras = _merged(extras, mapping)
-        raw = apply_mapping(mapping, path, protocol)
+        return _contract_table(path, protocol, extras)
+    return apply_mapping(mapping, path, protocol)
+
+
+def refuse_no_course(raw: RawCourses, path: Path) -> None:
+    """Raise CohortError if no row became a course."""
     if not len(raw.rows):
         raise CohortError(
             f"{path.name}: no row became a course; {raw.filtered} rows were left out by the mapping's conditions "
             f"(where), {raw.unmatched} found no partner, course or time point. Check the mapping."
         )
-    return _validated(raw, protocol, extras, show_values=show_values)
 
 
 def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Column, ...] = ()) -> Cohort:
@@ -101,32 +112,46 @@ def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Col
     return _validated(raw, protocol, extras)
 
 
-def _validated(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...], *, show_values: bool = False) -> Cohort:
-    table, notices = validate(raw, protocol, extras)
+def validated(
+    raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...], *, show_values: bool = False
+) -> tuple[Cohort, Observed]:
+    """Turn raw courses into a cohort, which has no notices but those of reading yet, and what was observed of it."""
+    table, observed = validate(raw, protocol, extras)
     broken = raw.log.broken(len(raw.rows))
     source_rows = raw.used + raw.filtered + raw.unmatched
+    n_broken = int(broken.sum())
     counts = Counts(
         source_rows,
         raw.used,
         raw.filtered,
         raw.unmatched,
         len(broken),
-        int((~broken).sum()),
-        int(broken.sum()),
+        len(broken) - n_broken,
+        n_broken,
     )
     cohort = Cohort(
-        table[~broken].reset_index(drop=True),
-        raw.rows[~broken],
+        table[~broken].reset_index(drop=True) if n_broken else table,
+        raw.rows[~broken] if n_broken else raw.rows,
         protocol,
         extras,
         raw.log.frame(table["course_id"], show_values=show_values),
         counts,
-        (*raw.notices, *notices),
+        tuple(raw.notices),
         raw.sources,
         raw.simulated,
     )
-    marked = (SIMULATED_NOTICE,) if cohort.simulated else ()
-    return replace(cohort, notices=(*marked, *cohort.notices, *_already_in_remission(cohort)))
+    return cohort, replace(observed, in_remission=_already_in_remission(cohort), simulated=cohort.simulated)
+
+
+def told_of(cohort: Cohort, observed: Observed) -> tuple[str, ...]:
+    """Return all notices of a cohort of which this was observed."""
+    marked = (SIMULATED_NOTICE,) if observed.simulated else ()
+    return (*marked, *cohort.notices, *observed.notices(cohort.protocol))
+
+
+def _validated(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...], *, show_values: bool = False) -> Cohort:
+    cohort, observed = validated(raw, protocol, extras, show_values=show_values)
+    return replace(cohort, notices=told_of(cohort, observed))
 
 
 def _contract_table(path: Path, protocol: Protocol, extras: tuple[Column, ...]) -> RawCourses:
@@ -151,7 +176,7 @@ def _contract_table(path: Path, protocol: Protocol, extras: tuple[Column, ...]) 
     )
 
 
-def _merged(extras: tuple[Column, ...], mapping: Mapping) -> tuple[Column, ...]:
+def merged_extras(extras: tuple[Column, ...], mapping: Mapping) -> tuple[Column, ...]:
     """Join the declarations of a model and of a mapping, which must agree on what a column is."""
     known = {column.name: column for column in extras}
     for column in mapping.extras:
@@ -169,11 +194,7 @@ def _merged(extras: tuple[Column, ...], mapping: Mapping) -> tuple[Column, ...]:
     return tuple(known.values())
 
 
-def _already_in_remission(cohort: Cohort) -> list[str]:
+def _already_in_remission(cohort: Cohort) -> int:
     if not len(cohort):
-        return []
-    baseline = cohort.table["score_baseline"].to_numpy(float)
-    under = int(np.sum(baseline <= remission_cuts(cohort)))
-    if not under:
-        return []
-    return [f"{under} courses start at or under the remission cut: accepted, but no part of a remission analysis"]
+        return 0
+    return int(np.sum(cohort.courses.number("score_baseline") <= remission_cuts(cohort.courses)))

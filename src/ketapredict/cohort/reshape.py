@@ -46,6 +46,9 @@ class RawCourses:
     sources : tuple of Source
     simulated : bool
         Whether a cell of any source file carries the mark of simulated courses.
+    repeated : numpy.ndarray of bool or None
+        Courses whose id stands more than once in the whole input, where these are only some of its courses;
+        None where they are all, so that it can be seen from them.
     """
 
     frame: pd.DataFrame
@@ -59,6 +62,7 @@ class RawCourses:
     notices: list[str] = field(default_factory=list)
     sources: tuple[Source, ...] = ()
     simulated: bool = False
+    repeated: np.ndarray | None = None
 
 
 @dataclass

@@ -20,7 +20,7 @@ def summarise(cohort: Cohort) -> pd.DataFrame:
     """
     table = cohort.table
     baseline = table["score_baseline"].to_numpy(float)
-    cuts = remission_cuts(cohort) if len(cohort) else np.empty(0)
+    cuts = remission_cuts(cohort.courses) if len(cohort) else np.empty(0)
     lines = []
     for arm in reversed(cohort.columns["arm"].levels):
         in_arm = cohort.active if arm == cohort.protocol.active_treatment else ~cohort.active

@@ -1,8 +1,8 @@
 """Rows that quotation marks have swallowed: refused, so that no row is lost."""
 
 import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from ketapredict.errors import FileError
 
@@ -14,7 +14,9 @@ _SHOWN = 5
 _NARROW = 3
 
 
-def refuse_swallowed_rows(content: bytes, records: int, header: Sequence[str], delimiter: str, name: str) -> None:
+def refuse_swallowed_rows(
+    text: Callable[[], Iterable[str]], lines: int, records: int, header: Sequence[str], delimiter: str, name: str
+) -> None:
     """Refuse a file in which a quotation mark makes one row of several.
 
     A quoted cell may hold line breaks (notes do). It is refused where its lines look like rows: they have as many
@@ -23,8 +25,10 @@ def refuse_swallowed_rows(content: bytes, records: int, header: Sequence[str], d
 
     Parameters
     ----------
-    content : bytes
-        UTF-8 text.
+    text : callable
+        Opens the lines of the text, with their ends.
+    lines : int
+        Lines that are not empty.
     records : int
         Rows that were read, the header and those of a wrong number of fields included.
     header : sequence of str
@@ -37,16 +41,13 @@ def refuse_swallowed_rows(content: bytes, records: int, header: Sequence[str], d
     FileError
         Names the rows, never their content.
     """
-    if b'"' not in content:
-        return
-    lines = sum(1 for line in content.splitlines() if line)
     if lines == records:
         return
     joined: list[tuple[int, int]] = []
     spaced = sum(field.startswith(" ") for field in header[1:]) > 0
     record: list[str] = []
     row = next_row = 0
-    for record, physical in records_of(content, delimiter, name):
+    for record, physical in records_of(text(), delimiter, name):
         row, next_row = next_row, next_row + 1
         if len(physical) > 1:
             alike = [_is_record(line, delimiter, len(header), spaced=spaced) for line in physical]
@@ -70,7 +71,7 @@ def refuse_swallowed_rows(content: bytes, records: int, header: Sequence[str], d
         )
 
 
-def records_of(content: bytes, delimiter: str, name: str) -> Iterator[tuple[list[str], list[str]]]:
+def records_of(text: Iterable[str], delimiter: str, name: str) -> Iterator[tuple[list[str], list[str]]]:
     """Yield each record's fields and its lines that are not empty; last `[_END]`, unless a quotation mark is open.
 
     Raises
@@ -81,7 +82,7 @@ def records_of(content: bytes, delimiter: str, name: str) -> Iterator[tuple[list
     consumed: list[str] = []
 
     def lines() -> Iterator[str]:
-        for line in io.StringIO(f"{content.decode()}\n{_END}", newline=""):
+        for line in chain(text, ("\n", _END)):
             consumed.append(line.rstrip("\r\n"))
             yield line
 

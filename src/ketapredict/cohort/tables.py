@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.cells import MISSING_MARKERS, has_decimal_comma
-from ketapredict.cohort.headers import positions
+from ketapredict.cohort.headers import refuse_repeated
 from ketapredict.errors import FileError
 
 UNNAMED = "unnamed_"
@@ -106,7 +105,7 @@ def read_table(path: str | Path, missing: tuple[str, ...] = MISSING_MARKERS) -> 
     frame, notices = _named_columns(frame, path.name, notices)
     if not len(frame) and not len(ragged):
         raise FileError(f"{path.name}: expected rows below the header, found none.")
-    frame = frame.apply(_without_markers, args=(frozenset(missing),)) if len(frame) else frame
+    frame = frame.apply(without_markers, args=(frozenset(missing),)) if len(frame) else frame
     decimal_comma = delimiter not in {"", ","} and any(has_decimal_comma(frame[name]) for name in frame)
     if decimal_comma:
         notices.append("decimal commas")
@@ -124,7 +123,7 @@ def read_table(path: str | Path, missing: tuple[str, ...] = MISSING_MARKERS) -> 
 def _named_columns(frame: pd.DataFrame, name: str, notices: list[str]) -> tuple[pd.DataFrame, list[str]]:
     """Refuse repeated names; drop empty columns without a name, name the others."""
     names = ["" if column is None else str(column).strip() for column in frame.columns]
-    _refuse_repeated(names, name)
+    refuse_repeated(names, name)
     keep = []
     for position, column in enumerate(names):
         if not column:
@@ -139,24 +138,21 @@ def _named_columns(frame: pd.DataFrame, name: str, notices: list[str]) -> tuple[
     return kept, notices
 
 
-def _refuse_repeated(names: list[str], name: str) -> None:
-    """Refuse two columns of one name; the name is not told, it may be a value of a file without header."""
-    counts = Counter(names)
-    repeated = [place for place, column in enumerate(names, 1) if column and counts[column] > 1]
-    if repeated:
-        raise FileError(
-            f"{name}: expected different column names, found a name more than once ({positions(repeated)}). "
-            "Give each column its own name; if the first row is data, add a header."
-        )
-
-
-def _without_markers(cells: pd.Series, markers: frozenset[str]) -> pd.Series:
+def without_markers(cells: pd.Series, markers: frozenset[str]) -> pd.Series:
     """Trim text and turn missing markers into missing cells."""
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        levels = without_markers(pd.Series(cells.array.categories), markers)
+        codes, found = pd.factorize(levels)
+        by_code = np.append(codes, -1)
+        return pd.Series(pd.Categorical.from_codes(by_code[cells.array.codes], found), index=cells.index)
     if isinstance(cells.dtype, pd.StringDtype):
         import pyarrow as pa
         import pyarrow.compute as pc
 
         texts = pc.utf8_trim_whitespace(pa.array(cells.array, type=pa.large_string()))
+        if len(texts) and (pc.min(pc.binary_length(texts)).as_py() or 0) > max(map(len, markers), default=0):
+            # No cell is as short as a marker.
+            return pd.Series(texts.to_pandas(), index=cells.index, name=cells.name, dtype="str")
         marked = pc.is_in(texts, value_set=pa.array(sorted(markers | {""}), pa.large_string()))
         texts = pc.if_else(marked, pa.scalar(None, pa.large_string()), texts)
         return pd.Series(texts.to_pandas(), index=cells.index, name=cells.name, dtype="str")
@@ -188,7 +184,7 @@ def _read_parquet(content: bytes, name: str) -> pd.DataFrame:
         if pa.types.is_decimal(column.type):
             column = column.cast(pa.float64())
         columns.append(column)
-    _refuse_repeated(names, name)
+    refuse_repeated(names, name)
     return pa.table(dict(zip(names, columns, strict=True))).to_pandas(date_as_object=False, ignore_metadata=True)
 
 

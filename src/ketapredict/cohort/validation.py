@@ -8,13 +8,13 @@ import pandas as pd
 from ketapredict.cohort.cells import as_level, as_number, as_text
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.headers import holds_any, listed
+from ketapredict.cohort.observed import Observed, looking_back
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.reshape import RawCourses
 from ketapredict.cohort.scales import (
     RECALL_REFUSED_BEFORE_HOURS,
     RECALL_WARNED_BEFORE_HOURS,
     SCALES,
-    Scale,
 )
 from ketapredict.errors import CohortError
 
@@ -23,7 +23,7 @@ _NO = ("no", "n", "false", "0", "0.0")
 _HIGHEST_ITEM = max(max(scale.item_maxima, default=0) for scale in SCALES.values())
 
 
-def validate(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...] = ()) -> tuple[pd.DataFrame, list[str]]:
+def validate(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...] = ()) -> tuple[pd.DataFrame, Observed]:
     """Type every column and add every broken rule to `raw.log`.
 
     Parameters
@@ -38,8 +38,8 @@ def validate(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...] = (
     table : pandas.DataFrame
         All courses, the broken ones included, every declared column in the declared order: numbers,
         scores and yes/no float64, levels Categorical, text `str`; what breaks a rule is missing.
-    notices : list of str
-        Recall windows and several scales.
+    observed : Observed
+        Recall windows and scales.
 
     Raises
     ------
@@ -72,11 +72,10 @@ def validate(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...] = (
         if column.required:
             checker.require(column, typed[name])
     checker.unique("course_id", typed["course_id"])
-    notices = _recall_windows(checker, typed, scales, protocol)
-    several = [name for name in scales.cat.categories if (scales == name).any()]
-    if len(several) > 1:
-        notices.append(f"several scales in one cohort: {', '.join(several)}")
-    return pd.DataFrame(typed), notices
+    found = np.bincount(scales.array.codes + 1, minlength=len(SCALES) + 1)[1:]
+    seen = frozenset(name for name, number in zip(scales.cat.categories, found, strict=True) if number)
+    recalled = _recall_windows(checker, typed, scales, protocol, seen)
+    return pd.DataFrame(typed, copy=False), Observed(seen, recalled)
 
 
 def refuse_unknown_columns(names: list[str], declared: dict[str, Column], file: str) -> None:
@@ -149,14 +148,16 @@ class _Checker:
     def yes_no(self, column: Column) -> pd.Series:
         positions, invalid = as_level(self.raw.frame[column.name], (*_YES, *_NO))
         self.reject(column.name, invalid, "yes or no", column.expectation)
-        values = np.where(positions < len(_YES), 1.0, 0.0)
-        values[positions < 0] = np.nan
-        return pd.Series(values)
+        # The last is for what is missing or invalid, position -1.
+        values = np.array([1.0] * len(_YES) + [0.0] * len(_NO) + [np.nan])
+        return pd.Series(values[positions], copy=False)
 
     def number(self, column: Column) -> pd.Series:
         values = self._numbers(column, column.expectation)
         low = -np.inf if column.minimum is None else column.minimum
         high = np.inf if column.maximum is None else column.maximum
+        if _within(values, low, high):
+            return pd.Series(values, copy=False)
         return self._bounded(column, values, (values < low) | (values > high), column.expectation)
 
     def score(self, column: Column, scales: pd.Series) -> pd.Series:
@@ -166,7 +167,11 @@ class _Checker:
         if column.required:
             expected = np.array([f"a total above 0, up to {maximum:g} points" for maximum in highest], dtype=object)
         # Where the scale itself is refused, the widest scale bounds the score.
-        codes = scales.cat.codes.to_numpy()
+        codes = scales.array.codes
+        if len(codes) and (codes == codes[0]).all() and codes[0] >= 0:
+            low = np.nextafter(0.0, 1.0) if column.required else 0.0
+            if _within(values, low, highest[codes[0]]):
+                return pd.Series(values, copy=False)
         codes = np.where(codes < 0, int(np.argmax(highest)), codes)
         outside = (values < 0) | (values > highest[codes])
         if column.required:
@@ -181,6 +186,8 @@ class _Checker:
         expected = np.array([f"the scale's own item, from 0 to {bound:g} points" for bound in highest], dtype=object)
         codes = scales.cat.codes.to_numpy()
         codes = np.where(codes < 0, int(np.argmax(highest)), codes)
+        if _within(values, 0.0, highest.min()):
+            return pd.Series(values, copy=False)
         return self._bounded(column, values, (values < 0) | (values > highest[codes]), expected[codes])
 
     def require(self, column: Column, typed: pd.Series) -> None:
@@ -189,7 +196,9 @@ class _Checker:
         self.reject(column.name, empty, "required", column.expectation)
 
     def unique(self, name: str, typed: pd.Series) -> None:
-        repeated = typed.duplicated(keep=False).to_numpy() & typed.notna().to_numpy()
+        repeated = self.raw.repeated
+        if repeated is None:
+            repeated = typed.duplicated(keep=False).to_numpy() & typed.notna().to_numpy()
         self.reject(name, repeated, "unique", "an id of its own for each course")
 
     def _numbers(self, column: Column, expected: str) -> np.ndarray:
@@ -206,21 +215,29 @@ class _Checker:
         return pd.Series(np.where(outside, np.nan, values))
 
 
-def _recall_windows(checker: _Checker, typed: dict[str, pd.Series], scales: pd.Series, protocol: Protocol) -> list[str]:
-    """Refuse self-ratings that look back over days where hours are to be judged, warn where doubtful."""
-    looking_back: list[Scale] = [scale for scale in SCALES.values() if scale.looks_back_too_far_for_hours]
-    concerned = scales.isin([scale.name for scale in looking_back]).to_numpy()
-    if not concerned.any():
-        return []
-    names = ", ".join(scale.name for scale in looking_back if (scales == scale.name).any())
+def _within(values: np.ndarray, low: float, high: float) -> bool:
+    """Whether no value is outside a range; two passes over the column, where finding which are takes many."""
+    if not len(values):
+        return True
+    return not (np.fmin.reduce(values) < low or np.fmax.reduce(values) > high)
+
+
+def _recall_windows(
+    checker: _Checker, typed: dict[str, pd.Series], scales: pd.Series, protocol: Protocol, seen: frozenset[str]
+) -> tuple[tuple[str, int], ...]:
+    """Refuse self-ratings that look back over days where hours are to be judged, count those that are doubtful."""
+    names = [scale.name for scale in looking_back() if scale.name in seen]
+    if not names:
+        return ()
+    concerned = scales.isin(names).to_numpy()
     outcome = protocol.time_point(protocol.outcome)
     if outcome.hours < RECALL_WARNED_BEFORE_HOURS:
         raise CohortError(
-            f"{names} looks back over 7 days or more and cannot be judged at {outcome.name} "
+            f"{', '.join(names)} looks back over 7 days or more and cannot be judged at {outcome.name} "
             f"({outcome.hours:g} h). Expected an outcome at {RECALL_WARNED_BEFORE_HOURS:g} h or later; "
             "use another protocol or a scale rated by a clinician."
         )
-    notices = []
+    recalled = []
     for point in protocol.time_points:
         name = f"score_{point.name}"
         scored = concerned & typed[name].notna().to_numpy()
@@ -233,8 +250,5 @@ def _recall_windows(checker: _Checker, typed: dict[str, pd.Series], scales: pd.S
             )
             checker.reject(name, scored, "recall window", expected)
         elif point.hours < RECALL_WARNED_BEFORE_HOURS:
-            notices.append(
-                f"{names} looks back over 7 days or more: its {int(scored.sum())} scores at {point.name} "
-                f"({point.hours:g} h) say little about that moment"
-            )
-    return notices
+            recalled.append((point.name, int(scored.sum())))
+    return tuple(recalled)

@@ -198,7 +198,7 @@ def explain_course(
         by_column={
             name: float(value)
             for name, value in zip(found.columns, found.by_column[0], strict=True)
-            if not np.isclose(value, 0.0, atol=1e-12)
+            if abs(value) > 1e-12
         },
         sentences=sentences(steps, values, columns_read(model, course), course.protocol, model.landmark),
         notes=notes,

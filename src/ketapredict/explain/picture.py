@@ -4,9 +4,9 @@ import textwrap
 from html import escape
 
 import numpy as np
-from scipy.special import expit, logit
 
 from ketapredict.explain.words import concept_label, interval_words, percent
+from ketapredict.model.log_odds import expit, logit
 
 WIDTH, ROW, TOP, LEFT, RIGHT = 760, 30, 108, 220, 150
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)

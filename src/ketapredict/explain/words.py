@@ -3,11 +3,11 @@
 import re
 
 import numpy as np
-from scipy.special import expit
 
 from ketapredict.cohort.columns import CONCEPTS, Column
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.scales import SCALES, severity_band
+from ketapredict.model.log_odds import expit
 from ketapredict.model.uncertainty import INTERVAL_LEVEL
 
 

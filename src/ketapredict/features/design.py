@@ -9,6 +9,7 @@ import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import Column, declared_columns, score_column
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.outcomes import Outcome, outcome_thresholds, scale_maxima
 from ketapredict.cohort.protocols import BASELINE, HOURS_PER_DAY, PRE, Protocol
 from ketapredict.cohort.scales import SCALES
@@ -145,8 +146,13 @@ def design_frame(cohort: Cohort, features: Sequence[Feature], outcome: Outcome) 
     pandas.DataFrame
         (n, number of features) float64, NaN where a value is missing.
     """
-    values = {feature.name: _compute(feature, cohort, outcome) for feature in features}
+    values = feature_values(cohort.courses, features, outcome)
     return pd.DataFrame(values, columns=[feature.name for feature in features], dtype=float)
+
+
+def feature_values(courses: CourseColumns, features: Sequence[Feature], outcome: Outcome) -> dict[str, np.ndarray]:
+    """Compute features as `design_frame` does, as arrays (n,) of float64 by name."""
+    return {feature.name: _compute(feature, courses, outcome) for feature in features}
 
 
 def _severity() -> Feature:
@@ -224,12 +230,8 @@ def _early_features(landmark: str, protocol: Protocol) -> list[Feature]:
     return features
 
 
-def _compute(feature: Feature, cohort: Cohort, outcome: Outcome) -> np.ndarray:
-    table = cohort.table
-
-    def column(name: str) -> np.ndarray:
-        return table[name].to_numpy(float)
-
+def _compute(feature: Feature, courses: CourseColumns, outcome: Outcome) -> np.ndarray:
+    column = courses.number
     first = feature.columns[0]
     match feature.rule:
         case "value":
@@ -237,24 +239,22 @@ def _compute(feature: Feature, cohort: Cohort, outcome: Outcome) -> np.ndarray:
         case "log1p":
             return np.log1p(column(first))
         case "level" if first == "arm":
-            return cohort.active.astype(float)  # an absent arm is active
+            return courses.active.astype(float)  # an absent arm is active
         case "level":
-            return _level(table[first], feature.level)
+            return _level(courses, first, feature.level)
         case "item_share":
-            codes = table["scale"].cat.codes.to_numpy()
-            maxima = [SCALES[name].suicidality_maximum or np.nan for name in table["scale"].cat.categories]
-            return column(first) / np.array(maxima, dtype=float)[codes]
+            maxima = [SCALES[name].suicidality_maximum or np.nan for name in courses.levels("scale")]
+            return column(first) / np.array(maxima, dtype=float)[courses.codes("scale")]
         case "relative_score":
-            return column(first) / scale_maxima(cohort)
+            return column(first) / scale_maxima(courses)
         case "early_improvement":
             return 1.0 - column(first) / column(f"score_{BASELINE}")
         case "improvement_per_day":
             return (column(first) - column(feature.columns[1])) / column(f"score_{BASELINE}") / feature.days
         case "outcome_threshold":
-            return outcome_thresholds(cohort, outcome) / scale_maxima(cohort)
+            return outcome_thresholds(courses, outcome) / scale_maxima(courses)
 
 
-def _level(values: pd.Series, level: str) -> np.ndarray:
-    codes = values.cat.codes.to_numpy()
-    position = values.cat.categories.get_loc(level)
-    return np.where(codes < 0, np.nan, (codes == position).astype(float))
+def _level(courses: CourseColumns, name: str, level: str) -> np.ndarray:
+    by_code = np.array([float(other == level) for other in courses.levels(name)] + [np.nan])
+    return by_code[courses.codes(name)]

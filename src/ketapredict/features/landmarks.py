@@ -28,5 +28,5 @@ def latest_landmarks(cohort: Cohort, landmarks: Sequence[str]) -> np.ndarray:
         if landmark == PRE:
             position[:] = index
         else:
-            position[cohort.table[f"score_{landmark}"].notna().to_numpy()] = index
+            position[~cohort.courses.missing(f"score_{landmark}")] = index
     return position

@@ -7,7 +7,7 @@ from 0 to 1, so that a sign of their coefficients is a direction of the effect (
 doi:10.1214/ss/1177012761).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,12 +46,12 @@ class DesignColumn:
     index: int = 0
 
 
-def design_matrix(frame: pd.DataFrame, columns: Sequence[DesignColumn]) -> np.ndarray:
+def design_matrix(frame: Mapping[str, np.ndarray] | pd.DataFrame, columns: Sequence[DesignColumn]) -> np.ndarray:
     """Compute the design matrix.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
+    frame : pandas.DataFrame or mapping of str to numpy.ndarray
         (n, features) float64, NaN for missing.
     columns : sequence of DesignColumn
         p columns.
@@ -61,23 +61,34 @@ def design_matrix(frame: pd.DataFrame, columns: Sequence[DesignColumn]) -> np.nd
     numpy.ndarray
         (n, p) float64 without NaN.
     """
-    matrix = np.empty((len(frame), len(columns)), order="F")
-    curves: dict[tuple[str, tuple[float, ...]], np.ndarray] = {}
+    given = {name: np.asarray(frame[name], dtype=float) for name in dict.fromkeys(c.feature for c in columns)}
+    rows = len(next(iter(given.values()), ()))
+    matrix = np.empty((rows, len(columns)), order="F")
+    curves = _all_curves(given, columns)
     for position, column in enumerate(columns):
-        values = frame[column.feature].to_numpy(float)
-        missing = np.isnan(values)
+        values = given[column.feature]
         if column.kind == "missing":
-            matrix[:, position] = missing
-            continue
-        filled = np.where(missing, column.fill, values)
-        if column.kind == "value":
-            matrix[:, position] = filled
-            continue
-        key = (column.feature, column.knots)
-        if key not in curves:
-            curves[key] = monotone_curves(filled, np.array(column.knots))
-        matrix[:, position] = curves[key][:, column.index - 1]
+            matrix[:, position] = np.isnan(values)
+        elif column.kind == "value":
+            matrix[:, position] = np.where(np.isnan(values), column.fill, values)
+        else:
+            matrix[:, position] = curves[column.feature, column.fill, column.knots][column.index - 1]
     return matrix
+
+
+_Curves = dict[tuple[str, float, tuple[float, ...]], np.ndarray]
+
+
+def _all_curves(given: Mapping[str, np.ndarray], columns: Sequence[DesignColumn]) -> _Curves:
+    """Return the curves (k, n) of every feature that has some; those over as many knots are evaluated together."""
+    keys = dict.fromkeys((c.feature, c.fill, c.knots) for c in columns if c.kind == "curve")
+    curves: _Curves = {}
+    for number in dict.fromkeys(len(knots) for _, _, knots in keys):
+        alike = [key for key in keys if len(key[2]) == number]
+        filled = np.array([np.where(np.isnan(given[name]), fill, given[name]) for name, fill, _ in alike])
+        found = monotone_curves(filled, np.array([knots for _, _, knots in alike])[:, None, :])
+        curves.update(zip(alike, np.moveaxis(found, 2, 1), strict=True))
+    return curves
 
 
 def monotone_curves(values: np.ndarray, knots: np.ndarray) -> np.ndarray:
@@ -86,46 +97,48 @@ def monotone_curves(values: np.ndarray, knots: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     values : numpy.ndarray
-        (n,) without NaN.
+        (..., n) without NaN.
     knots : numpy.ndarray
-        (k,) strictly ascending, k >= 2.
+        (..., k) strictly ascending, k >= 2; what stands before k is broadcast with the values.
 
     Returns
     -------
     numpy.ndarray
-        (n, k); column j - 1 is the sum of the B-splines j, j + 1, ..., k of degree 2 over the knots
+        (..., n, k); column j - 1 is the sum of the B-splines j, j + 1, ..., k of degree 2 over the knots
         continued at their outer spacing, linear outside the outer knots.
     """
-    low, high = knots[0], knots[-1]
+    low, high = knots[..., 0], knots[..., -1]
     inside = np.clip(values, low, high)
     basis, slope = _quadratic_splines(inside, knots)
-    basis += slope * (values - inside)[:, None]
-    return np.cumsum(basis[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    basis += slope * (values - inside)[..., None]
+    return np.cumsum(basis[..., ::-1], axis=-1)[..., ::-1][..., 1:]
 
 
 def _quadratic_splines(values: np.ndarray, knots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the k + 1 quadratic B-splines and their derivatives at values inside the knots."""
-    before, after = knots[1] - knots[0], knots[-1] - knots[-2]
-    t = np.r_[knots[0] - before * np.array([2.0, 1.0]), knots, knots[-1] + after * np.array([1.0, 2.0])]
-    span = np.clip(np.searchsorted(knots, values, side="right") - 1, 0, len(knots) - 2)
-    rows = np.arange(len(values))
+    before, after = knots[..., 1:2] - knots[..., :1], knots[..., -1:] - knots[..., -2:-1]
+    low, high = knots[..., :1], knots[..., -1:]
+    t = np.concatenate([low - 2.0 * before, low - before, knots, high + after, high + 2.0 * after], axis=-1)
+    count = knots.shape[-1]
+    span = np.clip((values[..., None] >= knots).sum(axis=-1) - 1, 0, count - 2)
     left = span + SPLINE_DEGREE  # index in t of the knot at or below the value
     x = values
+    wide = np.broadcast_to(t, (*x.shape, t.shape[-1]))
+
+    def knot(offset: int) -> np.ndarray:
+        return np.take_along_axis(wide, (left + offset)[..., None], axis=-1)[..., 0]
+
     # de Boor's recursion for the three splines that are not zero on the span, and the derivative of each.
-    w1 = (x - t[left]) / (t[left + 1] - t[left])
-    linear = np.stack([1.0 - w1, w1], axis=1)
-    width_low, width_high = t[left + 1] - t[left - 1], t[left + 2] - t[left]
-    a, b = (x - t[left - 1]) / width_low, (x - t[left]) / width_high
-    quadratic = (
-        (1.0 - a) * linear[:, 0],
-        a * linear[:, 0] + (1.0 - b) * linear[:, 1],
-        b * linear[:, 1],
-    )
-    steep_low, steep_high = 2.0 * linear[:, 0] / width_low, 2.0 * linear[:, 1] / width_high
+    w1 = (x - knot(0)) / (knot(1) - knot(0))
+    width_low, width_high = knot(1) - knot(-1), knot(2) - knot(0)
+    a, b = (x - knot(-1)) / width_low, (x - knot(0)) / width_high
+    quadratic = ((1.0 - a) * (1.0 - w1), a * (1.0 - w1) + (1.0 - b) * w1, b * w1)
+    steep_low, steep_high = 2.0 * (1.0 - w1) / width_low, 2.0 * w1 / width_high
     derivative = (-steep_low, steep_low - steep_high, steep_high)
-    basis = np.zeros((len(values), len(knots) + 1))
+    basis = np.zeros((*x.shape, count + 1))
     slope = np.zeros_like(basis)
     for offset in range(SPLINE_DEGREE + 1):
-        basis[rows, span + offset] = quadratic[offset]
-        slope[rows, span + offset] = derivative[offset]
+        place = (span + offset)[..., None]
+        np.put_along_axis(basis, place, quadratic[offset][..., None], axis=-1)
+        np.put_along_axis(slope, place, derivative[offset][..., None], axis=-1)
     return basis, slope

@@ -5,12 +5,14 @@ agree, the more (Ranjan and Gneiting 2010, doi:10.1111/j.1467-9868.2009.00726.x,
 the average's log-odds get an intercept and a slope from its own out-of-fold log-odds, the slope drawn towards 1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ketapredict.features.plan import DesignPlan, plan_design
-from ketapredict.model.folds import repeated_folds
+from ketapredict.model.evidence_logistic import fit_early_alone, fit_evidence_logistic
+from ketapredict.model.folds import Fold, repeated_folds
 from ketapredict.model.members import (
     FittedMember,
     TrainingData,
@@ -77,22 +79,40 @@ def fit_committee(data: TrainingData, rng: np.random.Generator) -> FittedCommitt
     repeats = SMALL_SAMPLE_REPEATS if len(data.labels) < SMALL_SAMPLE else 1
     folds = repeated_folds(data.labels, data.patients, INNER_FOLDS, repeats, rng)
     tree_seed = int(rng.integers(2**31 - 1))
-    members = (
-        fit_elastic_net(data, plan, folds),
-        fit_end_score(data, plan, folds),
-        fit_spline_logistic(data, plan, folds),
-        fit_trees(data, plan, folds, tree_seed),
-    )
+    members, shares = _members(data, plan, folds, tree_seed)
     out_of_fold = np.stack([member.out_of_fold for member in members])
-    weights = np.array(committee_weights(out_of_fold, data.labels, data.weights))
+    weights = np.array(committee_weights(out_of_fold, data.labels, data.weights, shares))
     shift, slope = calibration(weights @ out_of_fold, data.labels, data.weights)
     return FittedCommittee(plan, members, tuple(float(slope * weight) for weight in weights), shift)
 
 
+def _members(
+    data: TrainingData, plan: DesignPlan, folds: Sequence[Fold], tree_seed: int
+) -> tuple[tuple[FittedMember, ...], tuple[float, ...]]:
+    """Return the fitted members and their shares, before any is left out.
+
+    With a prior the two logistic regressions that know only the courses give way to two that start from evidence:
+    on simulated clinics the committee was better without them at every size up to 1,000, and better with a double
+    share for the one that reads everything.
+    """
+    trees = fit_trees(data, plan, folds, tree_seed)
+    if data.prior is None:
+        logistic = (fit_elastic_net(data, plan, folds), fit_spline_logistic(data, plan, folds))
+        return (logistic[0], fit_end_score(data, plan, folds), logistic[1], trees), (1.0,) * 4
+    evidence, alone = fit_evidence_logistic(data, plan, folds), fit_early_alone(data, plan, folds)
+    end_score = fit_end_score(data, plan, folds)
+    if alone is None:
+        return (evidence, end_score, trees), (2.0, 1.0, 1.0)
+    return (evidence, alone, end_score, trees), (2.0, 1.0, 1.0, 1.0)
+
+
 def committee_weights(
-    out_of_fold: np.ndarray, labels: np.ndarray, case_weights: np.ndarray | None = None
+    out_of_fold: np.ndarray,
+    labels: np.ndarray,
+    case_weights: np.ndarray | None = None,
+    shares: Sequence[float] | None = None,
 ) -> tuple[float, ...]:
-    """Give equal weights to all members but those that clearly harm.
+    """Give their shares to all members but those that clearly harm.
 
     A member clearly harms if leaving it out lowers the committee's out-of-fold log-loss by more than two
     standard errors of the paired differences; the worst goes first.
@@ -105,27 +125,31 @@ def committee_weights(
         (n,) of 0 and 1.
     case_weights : numpy.ndarray (n,) or None
         How much each course counts.
+    shares : sequence of float or None
+        Relative weights of the members; equal where absent.
 
     Returns
     -------
     tuple of float
         Weights that sum to 1.
     """
+    share = np.ones(len(out_of_fold)) if shares is None else np.asarray(shares)
     kept = list(range(len(out_of_fold)))
     relative = np.ones(len(labels)) if case_weights is None else case_weights / case_weights.mean()
     while len(kept) > 1:
-        whole = _losses(out_of_fold[kept].mean(axis=0), labels)
+        whole = _losses(np.average(out_of_fold[kept], axis=0, weights=share[kept]), labels)
         harms = []
         for member in kept:
             rest = [other for other in kept if other != member]
-            gain = relative * (whole - _losses(out_of_fold[rest].mean(axis=0), labels))
+            gain = relative * (whole - _losses(np.average(out_of_fold[rest], axis=0, weights=share[rest]), labels))
             standard_error = gain.std(ddof=1) / np.sqrt(len(gain))
             harms.append(gain.mean() - CLEAR_HARM_STANDARD_ERRORS * standard_error)
         worst = int(np.argmax(harms))
         if harms[worst] <= 0:
             break
         kept.pop(worst)
-    return tuple(1.0 / len(kept) if member in kept else 0.0 for member in range(len(out_of_fold)))
+    total = share[kept].sum()
+    return tuple(float(share[member] / total) if member in kept else 0.0 for member in range(len(out_of_fold)))
 
 
 def calibration(

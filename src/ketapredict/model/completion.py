@@ -1,6 +1,6 @@
 """Weights that let the courses with an outcome stand for those that reached the landmark but have none."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -62,8 +62,8 @@ class WeightedTrainingData(TrainingData):
         (d,) as `patients`; -1 where the patient has no course with an outcome.
     """
 
-    dropouts: np.ndarray
-    dropout_patients: np.ndarray
+    dropouts: np.ndarray = field(kw_only=True)
+    dropout_patients: np.ndarray = field(kw_only=True)
 
     def rows(self, index: np.ndarray) -> TrainingData:
         """Return the courses at some positions, weighted for the dropouts that are no other patient's of these data."""
@@ -94,8 +94,9 @@ def weighted_for_completion(
     dropouts = at_landmark.to_numpy(float)[~completed]
     weights = _weights(data, dropouts)
     return WeightedTrainingData(
-        data.frame, data.features, data.labels, data.end_scores, data.patients, weights, dropouts, theirs
-    )
+        data.frame, data.features, data.labels, data.end_scores, data.patients, weights, data.prior,
+        dropouts=dropouts, dropout_patients=theirs,
+    )  # fmt: skip
 
 
 def _weights(data: TrainingData, dropouts: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ in the features, like the other members. End scores of responders and non-respon
 than one, so a shift brings the mean of the out-of-fold probabilities to the observed rate.
 """
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -25,7 +26,7 @@ class EndScoreRegression(BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     penalty : float
-        Ridge penalty: minimises mean squared error + penalty * |b|_2^2; the intercept is free.
+        Ridge penalty: minimises mean squared error + penalty * |b - towards|_2^2; the intercept is free.
     residual_sd : float
         Standard deviation of out-of-fold residuals, on the scale of the end score.
     shift : float
@@ -33,6 +34,8 @@ class EndScoreRegression(BaseEstimator):  # type: ignore[misc]
     signs : tuple of int or None
         Sign of the effect on the *log-odds* for each column but the last: a positive sign keeps the
         coefficient for the end score at or under zero.
+    towards : tuple of float or None
+        What the coefficients are drawn to instead of 0.
     """
 
     def __init__(
@@ -41,15 +44,19 @@ class EndScoreRegression(BaseEstimator):  # type: ignore[misc]
         residual_sd: float = 0.1,
         shift: float = 0.0,
         signs: tuple[int, ...] | None = None,
+        towards: tuple[float, ...] | None = None,
     ) -> None:
         self.penalty = penalty
         self.residual_sd = residual_sd
         self.shift = shift
         self.signs = signs
+        self.towards = towards
 
     def fit(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Self:
         """Fit to X (n, p + 1) and end scores y (n,)."""
-        self.intercept_, self.coef_ = ridge_with_signs(X[:, :-1], y, self.penalty, self.signs, sample_weight)
+        self.intercept_, self.coef_ = ridge_with_signs(
+            X[:, :-1], y, self.penalty, self.signs, sample_weight, self.towards
+        )
         self.logistic_scale_ = self.residual_sd / LOGISTIC_SD
         return self
 
@@ -76,19 +83,21 @@ def ridge_with_signs(
     penalty: float,
     signs: tuple[int, ...] | None,
     weights: np.ndarray | None = None,
+    towards: Sequence[float] | None = None,
 ) -> tuple[float, np.ndarray]:
     """Return intercept and coefficients; see `EndScoreRegression`."""
     n, p = X.shape
+    pull = penalty * (np.zeros(p) if towards is None else np.asarray(towards))
     share = np.full(n, 1.0 / n) if weights is None else weights / weights.sum()
     x_mean, y_mean = share @ X, float(share @ y)
     root = np.sqrt(share)
     centred, target = root[:, None] * (X - x_mean), root * (y - y_mean)
-    coefficients = np.linalg.solve(centred.T @ centred + penalty * np.eye(p), centred.T @ target)
+    coefficients = np.linalg.solve(centred.T @ centred + penalty * np.eye(p), centred.T @ target + pull)
     sign = np.zeros(p) if signs is None else -np.asarray(signs)
     if np.any(coefficients * sign < 0):
         low = np.where(sign > 0, 0.0, -np.inf)
         high = np.where(sign < 0, 0.0, np.inf)
         augmented = np.vstack([centred, np.sqrt(penalty) * np.eye(p)])
-        found = lsq_linear(augmented, np.r_[target, np.zeros(p)], (low, high), method="bvls")
+        found = lsq_linear(augmented, np.r_[target, pull / np.sqrt(penalty)], (low, high), method="bvls")
         coefficients = found.x
     return y_mean - float(x_mean @ coefficients), coefficients

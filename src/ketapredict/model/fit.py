@@ -13,6 +13,7 @@ from ketapredict.model.completion import weighted_for_completion
 from ketapredict.model.export import export_committee
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.members import TrainingData
+from ketapredict.model.prior import EvidencePrior, prior_at
 from ketapredict.model.scope import fit_scope
 from ketapredict.model.training_rows import reached, training_rows
 from ketapredict.model.uncertainty import fit_uncertainty, out_of_sample_deviations
@@ -22,7 +23,13 @@ FEWEST_EVENTS = 10
 
 
 def training_data(
-    cohort: Cohort, landmark: str, outcome: Outcome, *, with_arm: bool = False, weighted: bool = False
+    cohort: Cohort,
+    landmark: str,
+    outcome: Outcome,
+    *,
+    with_arm: bool = False,
+    weighted: bool = False,
+    evidence: EvidencePrior | None = None,
 ) -> TrainingData:
     """Return the courses that can train a landmark: outcome known and the defining score present.
 
@@ -36,6 +43,8 @@ def training_data(
     weighted : bool
         Whether courses count by the inverse of their probability of having an outcome (`completion`): made again for
         every part of them, so that no fold's weights know its test courses.
+    evidence : EvidencePrior or None
+        What to start from; None to learn from the courses alone.
 
     Returns
     -------
@@ -51,9 +60,10 @@ def training_data(
         design_frame(courses, (*features, threshold_feature(outcome, landmark)), outcome),
         features,
         outcome_labels(courses, outcome),
-        courses.table[f"score_{cohort.protocol.outcome}"].to_numpy(float) / scale_maxima(courses),
+        courses.table[f"score_{cohort.protocol.outcome}"].to_numpy(float) / scale_maxima(courses.courses),
         courses.patients,
         np.ones(len(courses)),
+        prior=prior_at(evidence, features, landmark, cohort.protocol) if evidence is not None else None,
     )
     if not weighted:
         return data

@@ -42,7 +42,11 @@ class FoldDesign:
         )
 
     def prepared(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the columns of training and test rows, by what the training rows alone show.
+        """Return the columns of training and test rows; see `scaled`."""
+        return self.scaled(train, test)[:2]
+
+    def scaled(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the columns of training and test rows, by what the training rows alone show, and their scales.
 
         Values (missing ones at the training mean, 0 where none is known), indicators of missingness, monotone
         curves; each less its training mean over its training SD.
@@ -55,7 +59,7 @@ class FoldDesign:
         Returns
         -------
         tuple of numpy.ndarray
-            (n, p) and (m, p).
+            (n, p), (m, p) and the training SD that each column was divided by, (p,).
         """
         absent = np.isnan(train)
         known = len(train) - absent.sum(axis=0)
@@ -64,7 +68,7 @@ class FoldDesign:
         centre, spread = first.mean(axis=0), first.std(axis=0)
         # What does not vary is only centred; rounding is no variation.
         scale = np.where(spread > 10 * np.finfo(float).eps * np.maximum(np.abs(centre), 1.0), spread, 1.0)
-        return (first - centre) / scale, (second - centre) / scale
+        return (first - centre) / scale, (second - centre) / scale, scale
 
     def _columns(self, rows: np.ndarray, fill: np.ndarray) -> np.ndarray:
         absent = np.isnan(rows)

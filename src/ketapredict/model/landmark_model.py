@@ -1,5 +1,6 @@
 """The fitted model of one landmark as plain data: one coefficient vector and, at most, one booster."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,9 +10,13 @@ import pandas as pd
 
 from ketapredict.features.design import Feature
 from ketapredict.features.preparation import DesignColumn, design_matrix
+from ketapredict.model.additive import AdditiveModel, additive_model
+from ketapredict.model.booster import Booster, read_booster
 from ketapredict.model.scope import Scope
 from ketapredict.model.tree_tables import TreeTables, tree_tables
 from ketapredict.model.uncertainty import Uncertainty
+
+type Features = Mapping[str, np.ndarray] | pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ class LandmarkModel:
         read = [f for f in self.features if f.name in names and f.concept != "treatment_arm"]
         return tuple(dict.fromkeys(name for feature in read for name in feature.columns))
 
-    @property
+    @cached_property
     def means(self) -> np.ndarray:
         """Training means of the design columns, (p,)."""
         return np.array([column.mean for column in self.columns])
@@ -116,7 +121,21 @@ class LandmarkModel:
         """The booster written out as tables; None without trees."""
         if not self.booster:
             return None
-        return tree_tables(bytes(self._booster.save_raw("json")), len(self.tree_features))
+        return tree_tables(self.trees, len(self.tree_features))
+
+    @cached_property
+    def trees(self) -> Booster:
+        """The booster as plain arrays."""
+        return read_booster(self.booster)
+
+    @cached_property
+    def additive(self) -> AdditiveModel:
+        """The model arranged for contributions by concept of many courses."""
+        concept_of = {feature.name: feature.concept for feature in self.features}
+        tree_concepts = {name: concept_of[name] for name in self.tree_features}
+        return additive_model(
+            self.columns, self.coefficients, tree_concepts, self.tables, self.tree_weight, self.uncertainty
+        )
 
     @cached_property
     def base_logit(self) -> float:
@@ -128,17 +147,17 @@ class LandmarkModel:
             base += self.tree_weight * self.tables.expectation
         return base
 
-    def centred_design(self, frame: pd.DataFrame) -> np.ndarray:
+    def centred_design(self, frame: Features) -> np.ndarray:
         """Return the design matrix less the training means, (n, p)."""
         return np.asarray(design_matrix(frame, self.columns) - self.means)
 
-    def contributions(self, frame: pd.DataFrame, centred: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def contributions(self, frame: Features, centred: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return exact contributions to the log-odds.
 
         Parameters
         ----------
-        frame : pandas.DataFrame
-            (n, features) float64 from `features.design.design_frame`.
+        frame : pandas.DataFrame or mapping of str to numpy.ndarray
+            (n, features) float64 from `features.design`.
         centred : numpy.ndarray or None
             (n, p) from `centred_design`, where the caller has it.
 
@@ -151,18 +170,28 @@ class LandmarkModel:
         """
         linear = (self.centred_design(frame) if centred is None else centred) * self.coefficients
         if self.tables is None:
-            return linear, np.zeros((len(frame), 0))
+            return linear, np.zeros((len(linear), 0))
         return linear, self.tree_weight * self.tables.contributions(self._tree_values(frame))
 
-    def independent_log_odds(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return log-odds (n,) by another way than the contributions: matrix product and XGBoost itself."""
-        log_odds = self.intercept + design_matrix(frame, self.columns) @ self.coefficients
-        if self.booster:
-            from xgboost import DMatrix
+    def independent_log_odds(
+        self, frame: Features, centred: np.ndarray | None = None, *, by_xgboost: bool = False
+    ) -> np.ndarray:
+        """Return log-odds (n,) by another way than the contributions: a matrix product and the trees themselves.
 
-            data = DMatrix(self._tree_values(frame), nthread=1)
-            log_odds = log_odds + self.tree_weight * self._booster.predict(data, output_margin=True)
+        The trees are walked here, without the cost of importing XGBoost, or by XGBoost itself.
+        """
+        centred = self.centred_design(frame) if centred is None else centred
+        log_odds = self.intercept + (centred + self.means) @ self.coefficients
+        if self.booster:
+            log_odds = log_odds + self.tree_weight * self._margin(self._tree_values(frame), by_xgboost)
         return np.asarray(log_odds, dtype=float)
+
+    def _margin(self, values: np.ndarray, by_xgboost: bool) -> np.ndarray:
+        if not by_xgboost:
+            return self.trees.margin(values)
+        from xgboost import DMatrix
+
+        return np.asarray(self._booster.predict(DMatrix(values, nthread=1), output_margin=True))
 
     @cached_property
     def _booster(self) -> Any:
@@ -170,5 +199,5 @@ class LandmarkModel:
 
         return Booster({"nthread": 1}, model_file=bytearray(self.booster))
 
-    def _tree_values(self, frame: pd.DataFrame) -> np.ndarray:
-        return frame[list(self.tree_features)].to_numpy(float)
+    def _tree_values(self, frame: Features) -> np.ndarray:
+        return np.column_stack([np.asarray(frame[name], dtype=float) for name in self.tree_features])

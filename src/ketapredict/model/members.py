@@ -18,6 +18,7 @@ from ketapredict.model.elastic_net import SignedElasticNet, elastic_net_path
 from ketapredict.model.end_score import LOGISTIC_SD, EndScoreRegression, ridge_with_signs, shift_to_rate
 from ketapredict.model.fold_design import FoldDesign
 from ketapredict.model.folds import Fold
+from ketapredict.model.prior import LandmarkPrior
 from ketapredict.model.trees import MOST_TREES, TREE_COUNTS, tree_pipeline
 
 # Descending, so that a tie goes to the stronger penalty.
@@ -44,6 +45,8 @@ class TrainingData:
         (n,) integer, equal for courses of one patient.
     weights : numpy.ndarray
         (n,) how much each course counts in the fits; 1 unless completion is weighted for.
+    prior : LandmarkPrior or None
+        What evidence says of the features; None to learn from the courses alone.
     """
 
     frame: pd.DataFrame
@@ -52,6 +55,7 @@ class TrainingData:
     end_scores: np.ndarray
     patients: np.ndarray
     weights: np.ndarray
+    prior: LandmarkPrior | None = None
 
     def rows(self, index: np.ndarray) -> "TrainingData":
         """Return the courses at some positions."""
@@ -62,6 +66,7 @@ class TrainingData:
             self.end_scores[index],
             self.patients[index],
             self.weights[index],
+            self.prior,
         )
 
 
@@ -97,26 +102,28 @@ def fit_spline_logistic(data: TrainingData, plan: DesignPlan, folds: Sequence[Fo
 
 
 def fit_end_score(data: TrainingData, plan: DesignPlan, folds: Sequence[Fold]) -> FittedMember:
-    """Fit the end-score regression; its penalty by out-of-fold squared error."""
-    columns = _columns(plan, data, curves=False, threshold=True)
-    signs = _signs(plan, curves=False)
+    """Fit the end-score regression, drawn to the prior where there is one; its penalty by out-of-fold squared error."""
+    columns = member_columns(plan, data, curves=False, threshold=True)
+    signs = member_signs(plan, curves=False)
     frame = data.frame.to_numpy(float)
     predicted = np.zeros((len(PENALTIES), len(data.labels)))
     design = FoldDesign.of(plan, list(data.frame.columns), curves=False)
+    expected = _expected_end_score(data, plan, len(signs))
     for _, train, test in folds:
-        X_train, X_test = design.prepared(frame[train], frame[test])
+        X_train, X_test, scales = design.scaled(frame[train], frame[test])
         for position, penalty in enumerate(PENALTIES):
             intercept, coefficients = ridge_with_signs(
-                X_train, data.end_scores[train], penalty, signs, data.weights[train]
+                X_train, data.end_scores[train], penalty, signs, data.weights[train], expected * scales
             )
             predicted[position, test] += intercept + X_test @ coefficients
-    predicted /= _times_tested(folds, len(data.labels))
+    predicted /= times_tested(folds, len(data.labels))
     errors = np.average((predicted - data.end_scores) ** 2, axis=1, weights=data.weights)
     best = int(np.argmin(errors))
     residual_sd = float(np.sqrt(errors[best]))
     out_of_fold = (data.frame[THRESHOLD].to_numpy() - predicted[best]) / (residual_sd / LOGISTIC_SD)
     shift = shift_to_rate(out_of_fold, data.labels, data.weights)
-    model = EndScoreRegression(float(PENALTIES[best]), residual_sd, shift, signs)
+    towards = tuple((expected * design.scaled(frame, frame[:0])[2]).tolist())
+    model = EndScoreRegression(float(PENALTIES[best]), residual_sd, shift, signs, towards)
     pipeline = Pipeline([("columns", columns), ("model", model)])
     pipeline.fit(frame, data.end_scores, model__sample_weight=data.weights)
     settings = {"penalty": float(PENALTIES[best]), "residual_sd": residual_sd, "shift": shift}
@@ -134,7 +141,7 @@ def fit_trees(data: TrainingData, plan: DesignPlan, folds: Sequence[Fold], seed:
         booster = pipeline.named_steps["trees"]
         for position, count in enumerate(TREE_COUNTS):
             margins[position, test] += booster.predict(grid, output_margin=True, iteration_range=(0, count))
-    margins /= _times_tested(folds, len(data.labels))
+    margins /= times_tested(folds, len(data.labels))
     best = int(np.argmin(_log_losses(margins, data)))
     count = TREE_COUNTS[best]
     pipeline = tree_pipeline(plan.values, count, _rate(data, np.arange(len(frame))), seed)
@@ -166,8 +173,8 @@ def _fit_logistic(
     *,
     curves: bool,
 ) -> FittedMember:
-    columns = _columns(plan, data, curves=curves)
-    signs = _signs(plan, curves=curves)
+    columns = member_columns(plan, data, curves=curves)
+    signs = member_signs(plan, curves=curves)
     frame = data.frame.to_numpy(float)
     settings = [(ratio, penalty) for ratio in l1_ratios for penalty in PENALTIES]
     scores = np.zeros((len(settings), len(data.labels)))
@@ -183,7 +190,7 @@ def _fit_logistic(
             ]
         )
         scores[:, test] += path[:, :1] + path[:, 1:] @ X_test.T
-    scores /= _times_tested(folds, len(data.labels))
+    scores /= times_tested(folds, len(data.labels))
     best = int(np.argmin(_log_losses(scores, data)))
     l1_ratio, penalty = settings[best]
     model = SignedElasticNet(float(penalty), float(l1_ratio), signs)
@@ -192,7 +199,7 @@ def _fit_logistic(
     return FittedMember(name, pipeline, scores[best], {"penalty": float(penalty), "l1_ratio": float(l1_ratio)})
 
 
-def _columns(plan: DesignPlan, data: TrainingData, *, curves: bool, threshold: bool = False) -> ColumnTransformer:
+def member_columns(plan: DesignPlan, data: TrainingData, *, curves: bool, threshold: bool = False) -> ColumnTransformer:
     positions = {name: position for position, name in enumerate(data.frame.columns)}
 
     def at(features: Sequence[Feature]) -> list[int]:
@@ -222,7 +229,7 @@ def _columns(plan: DesignPlan, data: TrainingData, *, curves: bool, threshold: b
     return ColumnTransformer(parts)
 
 
-def _signs(plan: DesignPlan, *, curves: bool) -> tuple[int, ...]:
+def member_signs(plan: DesignPlan, *, curves: bool) -> tuple[int, ...]:
     signs = [feature.direction for feature in plan.values] + [0] * len(plan.missing)
     if curves:
         for feature, knots in zip(plan.curves, plan.knots, strict=True):
@@ -240,7 +247,19 @@ def _rate(data: TrainingData, rows: np.ndarray) -> float:
     return float(np.average(data.labels[rows], weights=data.weights[rows]))
 
 
-def _times_tested(folds: Sequence[Fold], n: int) -> np.ndarray:
+def _expected_end_score(data: TrainingData, plan: DesignPlan, n_columns: int) -> np.ndarray:
+    """Return what evidence expects of the end score per unit of each column, (p,): 0 without a prior."""
+    expected = np.zeros(n_columns)
+    weights = data.prior.end_score if data.prior is not None else {}
+    names = [feature.name for feature in plan.values]
+    # All or none: the weights are of features that share the baseline.
+    if all(name in names for name in weights):
+        for name, weight in weights.items():
+            expected[names.index(name)] = weight
+    return expected
+
+
+def times_tested(folds: Sequence[Fold], n: int) -> np.ndarray:
     times = np.zeros(n)
     for _, _, test in folds:
         times[test] += 1

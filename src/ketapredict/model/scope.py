@@ -6,17 +6,18 @@ as a whole is the standard deviation of its log-odds, sqrt(x' C x): a Mahalanobi
 posterior covariance C (`model.uncertainty`), in which directions count by what they could do to the estimate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import Column
-from ketapredict.cohort.outcomes import Outcome
-from ketapredict.features.design import Feature, design_frame
+from ketapredict.cohort.course_columns import CourseColumns
+from ketapredict.features.design import Feature
 from ketapredict.features.plan import FEWEST_ON_EITHER_SIDE
+from ketapredict.model.phrases import Phrases, joined_phrases
 
 FENCE_QUANTILES = (0.05, 0.95)
 FENCE_BEYOND = 0.5
@@ -77,10 +78,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class ScopeJudgement:
-    """For n courses: whether each is within the model's experience (n,), and what to say about it (n texts)."""
+    """For n courses: whether each is within the model's experience (n,), and what to say about it."""
 
     in_scope: np.ndarray
-    notes: list[str]
+    notes: Phrases
 
 
 def fit_scope(frame: pd.DataFrame, features: Sequence[Feature], deviations: np.ndarray) -> Scope:
@@ -159,17 +160,50 @@ def scope_of_either(first: Scope, second: Scope) -> Scope:
     )
 
 
-def judge_scope(
-    scope: Scope,
-    cohort: Cohort,
-    frame: pd.DataFrame,
-    features: Sequence[Feature],
-    outcome: Outcome,
-    deviations: np.ndarray,
-    *,
-    with_arm: bool,
-) -> ScopeJudgement:
-    """Judge whether courses are within a model's experience.
+@dataclass(frozen=True, slots=True)
+class ScopeRules:
+    """What is out of scope, ready to be looked for.
+
+    Attributes
+    ----------
+    features : tuple of Feature
+        Those whose range is judged.
+    rules : tuple of (str, callable)
+        A reason, and which courses it holds for; the callable gets courses, features and deviations.
+    """
+
+    features: tuple[Feature, ...]
+    rules: tuple[tuple[str, "_Rule"], ...]
+
+    def judge(self, courses: CourseColumns, values: Mapping[str, np.ndarray], deviations: np.ndarray) -> ScopeJudgement:
+        """Judge whether courses are within a model's experience.
+
+        Parameters
+        ----------
+        courses : CourseColumns
+            n courses.
+        values : mapping of str to numpy.ndarray
+            (n,) each; the rules' features are among them.
+        deviations : numpy.ndarray
+            (n,) standard deviations of the log-odds.
+        """
+        flags = [holds(courses, values, deviations) for _, holds in self.rules]
+        outside = np.zeros(len(courses), dtype=bool)
+        for flag in flags:
+            outside |= flag
+        texts = [f"out of scope: {reason}" for reason, _ in self.rules]
+        unknown = _bipolar(courses) & np.isnan(courses.number("mood_stabilizer"))
+        notes = joined_phrases([*flags, unknown], [*texts, STABILIZER_UNKNOWN], "; ", len(courses))
+        return ScopeJudgement(~outside, notes)
+
+
+_Rule = Callable[[CourseColumns, Mapping[str, np.ndarray], np.ndarray], np.ndarray]
+
+
+def scope_rules(
+    scope: Scope, features: Sequence[Feature], columns: Mapping[str, Column], *, with_arm: bool
+) -> ScopeRules:
+    """Return the rules of a model's experience.
 
     Outside are: values beyond the training range, levels that fewer than five training courses had, an early
     score missing that hardly any training course lacked, more missing inputs than nearly all training courses,
@@ -179,85 +213,68 @@ def judge_scope(
     Parameters
     ----------
     scope : Scope
-    cohort : Cohort
-        n courses.
-    frame : pandas.DataFrame
-        (n, ...) features computed already; what else is needed is computed here.
     features : sequence of Feature
         All that a model may use at the landmark.
-    outcome : {"response", "remission"}
-    deviations : numpy.ndarray
-        (n,) standard deviations of the log-odds.
+    columns : mapping of str to Column
+        Declarations of the cohort table.
     with_arm : bool
         Whether the model was trained on all arms.
-
-    Returns
-    -------
-    ScopeJudgement
     """
-    table, columns = cohort.table, cohort.columns
     by_name = {feature.name: feature for feature in features}
     ranges = [found for found in scope.ranges if found.feature in by_name]
-    absent = [by_name[found.feature] for found in ranges if found.feature not in frame]
-    computed = design_frame(cohort, absent, outcome)
-    flags: list[np.ndarray] = []
-    reasons: list[str] = []
+    rules: list[tuple[str, _Rule]] = []
     if not with_arm:
-        flags.append(~cohort.active)
-        reasons.append(CONTROL_REASON)
-    bipolar = table["diagnosis"].isin(BIPOLAR).to_numpy()
-    stabilizer = table["mood_stabilizer"].to_numpy(float)
-    flags.append(bipolar & (stabilizer == 0))
-    reasons.append(STABILIZER_REASON)
+        rules.append((CONTROL_REASON, lambda courses, _, __: ~courses.active))
+    rules.append(
+        (STABILIZER_REASON, lambda courses, _, __: _bipolar(courses) & (courses.number("mood_stabilizer") == 0))
+    )
     for found in ranges:
         feature = by_name[found.feature]
-        values = (frame if found.feature in frame else computed)[found.feature].to_numpy(float)
-        slack = 1e-6 * max(abs(found.low), abs(found.high), 1e-3)
-        flags.append((values < found.low - slack) | (values > found.high + slack))
-        reasons.append(f"{feature.label} outside the training range ({_range_words(found, feature, columns)})")
+        words = f"{feature.label} outside the training range ({_range_words(found, feature, columns)})"
+        rules.append((words, partial(_outside, found)))
     for seen in scope.levels:
-        for level, has in _levels_of(table[seen.column], columns[seen.column]):
+        column = columns[seen.column]
+        levels = ("yes", "no") if column.kind == "yes_no" else ("", *column.levels[1:])
+        few = f"fewer than {FEWEST_ON_EITHER_SIDE} training courses had it"
+        for level in levels:
             if level not in seen.levels:
-                flags.append(has)
-                shown = level or columns[seen.column].levels[0]
-                few = f"fewer than {FEWEST_ON_EITHER_SIDE} training courses had it"
-                reasons.append(f"{columns[seen.column].label} {shown}: {few}")
+                rules.append((f"{column.label} {level or column.levels[0]}: {few}", partial(_has_level, column, level)))
     for name in scope.never_missing:
-        flags.append(table[name].isna().to_numpy())
-        reasons.append(f"{columns[name].label} missing, which training courses had")
-    flags.append(table[list(scope.inputs)].isna().to_numpy().sum(axis=1) > scope.most_missing)
-    reasons.append(MISSING_REASON)
-    flags.append(deviations > scope.largest_deviation)
-    reasons.append(DISTANCE_REASON)
-    outside = np.column_stack(flags)
-    unknown = bipolar & np.isnan(stabilizer)
-    texts = [*(f"out of scope: {reason}" for reason in reasons), STABILIZER_UNKNOWN]
-    notes = texts_by_row(np.column_stack([outside, unknown]), texts, "; ")
-    return ScopeJudgement(~outside.any(axis=1), notes)
+        words = f"{columns[name].label} missing, which training courses had"
+        rules.append((words, partial(_is_missing, name)))
+    rules.append((MISSING_REASON, lambda courses, _, __: _number_missing(courses, scope.inputs) > scope.most_missing))
+    rules.append((DISTANCE_REASON, lambda _, __, deviations: deviations > scope.largest_deviation))
+    return ScopeRules(tuple(by_name[found.feature] for found in ranges), tuple(rules))
 
 
-def texts_by_row(flags: np.ndarray, texts: Sequence[str], separator: str) -> list[str]:
-    """Join for each row of flags (n, k) the texts (k) whose flag is set; rows alike are joined once."""
-    joined = np.full(len(flags), "", dtype=object)
-    some = np.flatnonzero(flags.any(axis=1))
-    packed = np.packbits(flags[some], axis=1)
-    codes = np.zeros(len(some), dtype=np.int64)
-    for byte in packed.T:
-        codes = pd.factorize(codes * 256 + byte)[0]
-    first = np.unique(codes, return_index=True)[1]
-    patterns = [separator.join(t for t, flag in zip(texts, row, strict=True) if flag) for row in flags[some[first]]]
-    joined[some] = np.array(patterns, dtype=object)[codes]
-    return joined.tolist()
+def _bipolar(courses: CourseColumns) -> np.ndarray:
+    by_code = np.array([level in BIPOLAR for level in courses.levels("diagnosis")] + [False])
+    return by_code[courses.codes("diagnosis")]
 
 
-def _levels_of(values: pd.Series, column: Column) -> list[tuple[str, np.ndarray]]:
-    """Return each level, the reference as an empty name, and which courses have it."""
+def _outside(found: InputRange, _: CourseColumns, values: Mapping[str, np.ndarray], __: np.ndarray) -> np.ndarray:
+    slack = 1e-6 * max(abs(found.low), abs(found.high), 1e-3)
+    given = values[found.feature]
+    return (given < found.low - slack) | (given > found.high + slack)
+
+
+def _has_level(
+    column: Column, level: str, courses: CourseColumns, _: Mapping[str, np.ndarray], __: np.ndarray
+) -> np.ndarray:
     if column.kind == "yes_no":
-        numbers = values.to_numpy(float)
-        return [("yes", numbers == 1), ("no", numbers == 0)]
-    codes = values.cat.codes.to_numpy()
-    names = ["", *column.levels[1:]]
-    return [(name, codes == values.cat.categories.get_loc(name or column.levels[0])) for name in names]
+        return courses.number(column.name) == (1.0 if level == "yes" else 0.0)
+    return courses.codes(column.name) == courses.levels(column.name).index(level or column.levels[0])
+
+
+def _is_missing(name: str, courses: CourseColumns, _: Mapping[str, np.ndarray], __: np.ndarray) -> np.ndarray:
+    return courses.missing(name)
+
+
+def _number_missing(courses: CourseColumns, names: Sequence[str]) -> np.ndarray:
+    number = np.zeros(len(courses), dtype=np.int16)
+    for name in names:
+        number += courses.missing(name)
+    return number
 
 
 def _range(known: np.ndarray, feature: Feature) -> InputRange:
@@ -280,7 +297,7 @@ def _round_step(least: float) -> float:
     return float(next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * (1 - 1e-9)))
 
 
-def _range_words(found: InputRange, feature: Feature, columns: dict[str, Column]) -> str:
+def _range_words(found: InputRange, feature: Feature, columns: Mapping[str, Column]) -> str:
     match feature.rule:
         case "value":
             unit = columns[feature.columns[0]].unit

@@ -54,7 +54,7 @@ def score_bands(cohort: Cohort, outcome: Outcome) -> tuple[ScoreBand, ...]:
     tuple of ScoreBand
         In the order of time, those with the outcome first; without the groups of fewer than 20 courses.
     """
-    labels, maxima = outcome_labels(cohort, outcome), scale_maxima(cohort)
+    labels, maxima = outcome_labels(cohort, outcome), scale_maxima(cohort.courses)
     bands = []
     for time_point in (BASELINE, *cohort.protocol.names):
         relative = cohort.table[f"score_{time_point}"].to_numpy(float) / maxima

@@ -27,7 +27,7 @@ def training_rows(cohort: Cohort, landmark: str, outcome: Outcome) -> np.ndarray
 
 def reached(cohort: Cohort, landmark: str, outcome: Outcome) -> np.ndarray:
     """Return whether each course is part of the outcome's analysis and has the landmark's score, (n,) bool."""
-    keep = ~np.isnan(outcome_thresholds(cohort, outcome))
+    keep = ~np.isnan(outcome_thresholds(cohort.courses, outcome))
     if landmark != PRE:
         keep &= cohort.table[f"score_{landmark}"].notna().to_numpy()
     return keep

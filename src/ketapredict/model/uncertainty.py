@@ -30,10 +30,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import expit
 
 from ketapredict.features.preparation import DesignColumn
-from ketapredict.model.penalised_logistic import penalised_logistic
+from ketapredict.model.log_odds import expit
 
 INTERVAL_LEVEL = 0.90
 # Standard normal quantile of 0.95: 5% on either side.
@@ -177,6 +176,8 @@ def updated_uncertainty(parent: Uncertainty, centred: np.ndarray, labels: np.nda
     Uncertainty
         The same input gives the same numbers.
     """
+    from ketapredict.model.penalised_logistic import penalised_logistic  # imports SciPy
+
     p = len(parent.scales)
     slope = np.r_[0.0, parent.coefficients[1:]]
     covariance = parent.factor @ parent.factor.T + SITE_SD_SLOPE**2 * np.outer(slope, slope)

@@ -9,13 +9,8 @@ OUTCOME_WORDS: dict[Outcome, str] = {
 }
 
 
-def is_ketamine(protocol: Protocol) -> bool:
-    """Return whether a protocol's active treatment is ketamine, by its name."""
-    return "ketamine" in protocol.active_treatment.lower()
-
-
 def treatment_words(protocol: Protocol) -> str:
     """Return what the courses are of, as far as the protocol says."""
-    if is_ketamine(protocol):
+    if protocol.gives_ketamine:
         return "ketamine infusions for depression"
     return f"NOT ketamine: the protocol's active treatment is `{protocol.active_treatment}`"

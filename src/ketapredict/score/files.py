@@ -1,19 +1,36 @@
-"""Score a cohort from file to file: output, rejects and manifest, complete or not at all."""
+"""Score a cohort of any size from file to file: output, rejects and manifest, complete or not at all."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import platform
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from ketapredict import __version__
-from ketapredict.cohort.cohort import Cohort
-from ketapredict.cohort.read import read_cohort
+from ketapredict.cohort.cohort import SIMULATED_NOTICE
+from ketapredict.cohort.observed import Observed
+from ketapredict.cohort.read import validated
+from ketapredict.cohort.reshape import RawCourses
+from ketapredict.cohort.wide_table import file_sha256
 from ketapredict.errors import CohortError, FileError
-from ketapredict.response_model import ResponseModel, Scored
-from ketapredict.whole_files import FORMATS, refuse_to_overwrite, write_table, write_whole
+from ketapredict.explain.scored import Explain, ScoredColumns
+from ketapredict.response_model import ResponseModel
+from ketapredict.score.inputs import ScoredInput, open_input
+from ketapredict.score.unfinished import FinishedPiece, UnfinishedRun, unfinished_run
+from ketapredict.whole_files import FORMATS, refuse_to_overwrite
+
+# What is in memory at a time; a piece of the output.
+ROWS_AT_ONCE = 65_536
+# Batches that are computed at the same time: most of the work is done in NumPy and Arrow.
+THREADS = 2
+_VERSIONED = ("numpy", "pandas", "pyarrow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +53,21 @@ def score_file(
     *,
     mapping: str | Path | None = None,
     landmark: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    explain: Explain = "all",
+    resume: bool = False,
+    rows_at_once: int = ROWS_AT_ONCE,
+    progress: Callable[[int, int], None] | None = None,
 ) -> ScoredFile:
     """Score the courses of a file and write probabilities with contributions.
 
-    Writes `OUTPUT` (one row per scored course), `OUTPUT.rejects.csv` and `OUTPUT.manifest.json`. Each
-    appears under its name only when it is complete.
+    Writes `OUTPUT` (one row per scored course), `OUTPUT.rejects.csv` and `OUTPUT.manifest.json`. Each appears under
+    its name only when all are complete; until then they are in a folder beside, where a run that was cut short leaves
+    its finished pieces. Wide CSV, TSV and Parquet are read, scored and written in batches.
 
     Parameters
     ----------
     path : path
-        A file, or a folder where the mapping names the files.
+        A file, a folder of Parquet parts, or a folder where the mapping names the files.
     output : path
         Ends in `.csv` or `.parquet`.
     model : ResponseModel
@@ -54,8 +75,14 @@ def score_file(
     mapping : path or None
     landmark : str or None
         One landmark for all; by default each course's latest.
+    explain : {"all", "top3", "none"}
+        Contributions of all concepts; of the three that move the estimate most, with their names; or none.
+    resume : bool
+        Whether to go on where a run that was cut short stopped. The results are those of a run that was not.
+    rows_at_once : int
+        Size of a batch; it has no influence on the results.
     progress : callable or None
-        Called after each of the three steps: read, score, write.
+        Called with the courses that are done and the courses in all.
 
     Returns
     -------
@@ -64,71 +91,190 @@ def score_file(
     Raises
     ------
     FileError
-        If the output has another ending or cannot be written.
+        If the output has another ending or cannot be written, or what is to be continued was made from other inputs,
+        another model, or with other options or versions.
     CohortError
         If no course could be scored; the rejects are written.
     """
-    output = Path(output)
+    path, output = Path(path), Path(output)
+    mapping = Path(mapping) if mapping is not None else None
     if output.suffix not in FORMATS:
         raise FileError(f"Expected an output that ends in {' or '.join(FORMATS)}; found {output.name}.")
-    rejects_path = output.with_name(output.name + ".rejects.csv")
-    manifest_path = output.with_name(output.name + ".manifest.json")
-    refuse_to_overwrite([output, rejects_path, manifest_path], [Path(path), *([Path(mapping)] if mapping else [])])
-    step = progress or (lambda _: None)
-    cohort = read_cohort(path, mapping, model.bundle.protocol, extras=model.bundle.extras)
-    step(1)
-    scored = model.score(cohort, landmark)
-    step(1)
-    rejects = _all_rejects(cohort, scored)
-    result = ScoredFile(
-        output,
-        rejects_path,
-        manifest_path,
-        cohort.counts.courses,
-        len(scored.table),
-        cohort.counts.courses - len(scored.table),
-        model.bundle.statement,
-    )
-    if not len(scored.table):
-        write_whole({rejects_path: lambda target: rejects.to_csv(target, index=False)})
-        raise CohortError(
-            f"No course could be scored: all {result.courses} were rejected. The reasons are in {rejects_path}."
-        )
-    files: dict[Path, Callable[[Path], Any]] = {
-        rejects_path: lambda target: rejects.to_csv(target, index=False),
-        output: lambda target: write_table(scored.table, target),
-    }
-    write_whole(
-        files, manifest_path, lambda written: _manifest(cohort, scored, model, result, landmark, written[output])
-    )
-    step(1)
+    rejects = output.with_name(output.name + ".rejects.csv")
+    manifest = output.with_name(output.name + ".manifest.json")
+    refuse_to_overwrite([output, rejects, manifest], [path, *([mapping] if mapping else [])])
+    for target in (output, rejects, manifest):
+        if target.is_dir():
+            raise FileError(f"Expected a file name for the results; {target} is a folder.")
+    result = ScoredFile(output, rejects, manifest, 0, 0, 0, model.bundle.statement)
+    with unfinished_run(output, rejects, manifest) as run, threadpool_limits(1):
+        try:
+            given = open_input(path, mapping, model.bundle.protocol, model.bundle.extras, run.folder)
+            options = {"landmark": landmark, "explain": explain, "format": output.suffix, "rows": rows_at_once}
+            run.start(_made_from(given, model, mapping, options), resume=resume)
+            if run.complete is not None:
+                counts = run.complete["counts"]
+                return _counted(result, counts["courses"], counts["scored"])
+            job = _Job(model, given, landmark, explain, rows_at_once)
+            _score_batches(job, run, progress or (lambda _, __: None))
+            totals = _totals(run.pieces, given)
+            result = _counted(result, given.courses, totals.scored)
+            if not totals.scored:
+                run.only_rejects()
+                raise CohortError(
+                    f"No course could be scored: all {given.courses} were rejected. The reasons are in {rejects}."
+                )
+            run.finish(lambda sha256: _manifest(job, result, totals, sha256))
+        except OSError as error:
+            raise FileError(
+                f"Cannot write the results to {output.parent}: {error.strerror or 'the disk failed'}. What is finished "
+                "is kept; --resume goes on from there."
+            ) from None
+        except BaseException:
+            run.leave()
+            raise
     return result
 
 
-def _all_rejects(cohort: Cohort, scored: Scored) -> pd.DataFrame:
-    parts = [part for part in (cohort.rejects, scored.refused) if len(part)]
-    if not parts:
-        return cohort.rejects
-    return pd.concat(parts).sort_values("row", kind="stable", ignore_index=True)
+@dataclass(frozen=True)
+class _Job:
+    model: ResponseModel
+    given: ScoredInput
+    landmark: str | None
+    explain: Explain
+    rows_at_once: int
 
 
-def _manifest(
-    cohort: Cohort, scored: Scored, model: ResponseModel, result: ScoredFile, landmark: str | None, output_sha256: str
+@dataclass(frozen=True)
+class _ScoredBatch:
+    columns: ScoredColumns
+    rejects: pd.DataFrame
+    courses: int
+    largest_residual: float
+    observed: Observed
+
+
+@dataclass(frozen=True)
+class _Totals:
+    scored: int
+    largest_residual: float
+    observed: Observed
+
+
+def _score_batches(job: _Job, run: UnfinishedRun, progress: Callable[[int, int], None]) -> None:
+    """Read, score and write, each while the others work; pieces are written in the order of the input."""
+    done = sum(piece.courses for piece in run.pieces)
+    progress(done, job.given.courses)
+    batches = job.given.batches(job.rows_at_once, len(run.pieces))
+    with (
+        ThreadPoolExecutor(1) as reader,
+        ThreadPoolExecutor(THREADS) as scorers,
+        ThreadPoolExecutor(1) as writer,
+    ):
+        scoring: deque[Future[_ScoredBatch]] = deque()
+        writing: Future[None] | None = None
+        reading: Future[RawCourses | None] | None = reader.submit(_next, batches)
+        while reading is not None or scoring:
+            while reading is not None and len(scoring) < THREADS:
+                raw = reading.result()
+                if raw is not None:
+                    scoring.append(scorers.submit(_score_batch, job, raw))
+                reading = None if raw is None else reader.submit(_next, batches)
+            if not scoring:
+                break
+            batch = scoring.popleft().result()
+            if writing is not None:
+                writing.result()
+            writing = writer.submit(_write, run, batch)
+            done += batch.courses
+            progress(done, job.given.courses)
+        if writing is not None:
+            writing.result()
+
+
+def _next(batches: Iterator[RawCourses]) -> RawCourses | None:
+    return next(batches, None)
+
+
+def _score_batch(job: _Job, raw: RawCourses) -> _ScoredBatch:
+    cohort, observed = validated(raw, job.model.bundle.protocol, job.given.extras)
+    columns, refused, residual = job.model.score_columns(cohort, job.landmark)
+    parts = [part for part in (cohort.rejects, refused) if len(part)]
+    rejects = cohort.rejects
+    if parts:
+        rejects = pd.concat(parts).sort_values("row", kind="stable", ignore_index=True)
+    return _ScoredBatch(columns.explained(job.explain), rejects, cohort.counts.courses, residual, observed)
+
+
+def _write(run: UnfinishedRun, batch: _ScoredBatch) -> None:
+    first = not run.pieces
+    rejects = batch.rejects.to_csv(index=False, header=first) if first or len(batch.rejects) else ""
+    observed = asdict(batch.observed) | {"scales": sorted(batch.observed.scales)}
+    run.add(
+        batch.columns.to_arrow(),
+        rejects.encode(),
+        courses=batch.courses,
+        scored=len(batch.columns.rows),
+        largest_residual=batch.largest_residual,
+        observed=observed,
+    )
+
+
+def _totals(pieces: list[FinishedPiece], given: ScoredInput) -> _Totals:
+    """Add up the pieces, and stop if a course was lost or came twice."""
+    if sum(piece.courses for piece in pieces) != given.courses:
+        raise AssertionError("courses do not add up")
+    observed = Observed()
+    for piece in pieces:
+        plain = piece.observed
+        recalled = tuple((str(point), int(number)) for point, number in plain["recalled"])
+        found = Observed(frozenset(plain["scales"]), recalled, plain["in_remission"], plain["simulated"])
+        observed = observed.plus(found)
+    residual = max((piece.largest_residual for piece in pieces), default=0.0)
+    return _Totals(sum(piece.scored for piece in pieces), residual, observed)
+
+
+def _counted(result: ScoredFile, courses: int, scored: int) -> ScoredFile:
+    return ScoredFile(
+        result.output, result.rejects, result.manifest, courses, scored, courses - scored, result.statement
+    )
+
+
+def _made_from(
+    given: ScoredInput, model: ResponseModel, mapping: Path | None, options: dict[str, Any]
 ) -> dict[str, Any]:
-    counts = cohort.counts
+    """Return what the output follows from, as JSON values."""
+    return {
+        "inputs": [[source.name, source.sha256] for source in given.sources],
+        "mapping": file_sha256(mapping) if mapping is not None else None,
+        "model": [model.sha256, model.version],
+        "options": options,
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    own = {"ketapredict": __version__, "python": platform.python_version()}
+    return own | {name: metadata.version(name) for name in _VERSIONED}
+
+
+def _manifest(job: _Job, result: ScoredFile, totals: _Totals, output_sha256: str) -> dict[str, Any]:
+    given, model = job.given, job.model
+    marked = [SIMULATED_NOTICE] if totals.observed.simulated else []
     return {
         "statement": model.bundle.statement,
         "counts": {
-            "source_rows": counts.source_rows,
-            "used": counts.used,
-            "filtered": counts.filtered,
-            "unmatched": counts.unmatched,
-            "courses": counts.courses,
+            "source_rows": given.source_rows,
+            "used": given.source_rows - given.filtered - given.unmatched,
+            "filtered": given.filtered,
+            "unmatched": given.unmatched,
+            "courses": result.courses,
             "scored": result.scored,
             "rejected": result.rejected,
         },
-        "landmark": landmark or "latest of each course",
-        "inputs": [{"name": s.name, "sha256": s.sha256, "rows": s.rows} for s in cohort.sources],
+        "landmark": job.landmark or "latest of each course",
+        "explain": job.explain,
+        "inputs": [{"name": s.name, "sha256": s.sha256, "rows": s.rows} for s in given.sources],
         "output": {"name": result.output.name, "sha256": output_sha256},
         "model": {
             "name": model.bundle.name,
@@ -136,8 +282,9 @@ def _manifest(
             "sha256": model.sha256,
             "trained_on": model.bundle.trained_on,
         },
-        "largest_additivity_residual": scored.largest_residual,
-        "notices": list(cohort.notices),
+        "largest_additivity_residual": totals.largest_residual,
+        "notices": [*marked, *given.notices, *totals.observed.notices(model.bundle.protocol)],
         "ketapredict": __version__,
+        "versions": _versions(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -17,7 +17,6 @@ from ketapredict.simulate.model import Model, model_of
 from ketapredict.simulate.peri_infusion import blood_pressure, dissociation
 from ketapredict.simulate.ratings import RATER_SPREAD, baseline_scores, scores_from
 from ketapredict.simulate.scenario import Scenario
-from ketapredict.simulate.schedule import gives_ketamine
 from ketapredict.simulate.time_course import design_of
 
 CHUNK_COURSES = 50_000
@@ -168,7 +167,7 @@ def _suicidality(model: Model, baseline: np.ndarray, attempts: np.ndarray, rng: 
 def _dosing(model: Model, n_courses: int) -> Columns:
     """Return dose and infusions; nothing for treatments other than ketamine, no dose for its enantiomers."""
     treatment = model.scenario.protocol.active_treatment.lower()
-    if not gives_ketamine(model.scenario.protocol) or design_of(model.scenario) == "gradual":
+    if not model.scenario.protocol.gives_ketamine or design_of(model.scenario) == "gradual":
         return {}
     planned: Columns = {"infusions_planned": np.full(n_courses, len(model.infusions))}
     if any(name in treatment for name in ("esketamine", "arketamine")):

@@ -1,4 +1,4 @@
-"""What a protocol says about the treatment: numbered infusions, and whether it is ketamine."""
+"""What a protocol says about the treatment: numbered infusions."""
 
 from itertools import pairwise
 
@@ -20,8 +20,3 @@ def in_order(numbered: dict[int, float]) -> bool:
     """Return whether numbered infusions come after day 0 and in the order of their numbers."""
     days = [0.0, *(numbered[number] for number in sorted(numbered))]
     return all(earlier < later for earlier, later in pairwise(days))
-
-
-def gives_ketamine(protocol: Protocol) -> bool:
-    """Return whether the active treatment is ketamine, or one of its enantiomers."""
-    return "ketamine" in protocol.active_treatment.lower()

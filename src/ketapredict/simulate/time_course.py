@@ -31,7 +31,7 @@ import numpy as np
 
 from ketapredict.cohort.protocols import HOURS_PER_DAY, Protocol
 from ketapredict.simulate.scenario import Scenario
-from ketapredict.simulate.schedule import gives_ketamine, numbered_infusions
+from ketapredict.simulate.schedule import numbered_infusions
 
 EARLY_FROM_HOURS = 18.0  # the early rating is the first one from here on: `24h` with its window
 GRADUAL_FROM_HOURS = 5 * HOURS_PER_DAY  # a first rating that late: a treatment that works over weeks
@@ -84,7 +84,7 @@ def design_of(scenario: Scenario) -> Literal["single", "course", "gradual"]:
     if len(scenario.infusion_days) > 1 or numbered_infusions(scenario.protocol):
         return "course"
     in_weeks = scenario.protocol.time_points[0].hours >= GRADUAL_FROM_HOURS
-    return "gradual" if in_weeks and not gives_ketamine(scenario.protocol) else "single"
+    return "gradual" if in_weeks and not scenario.protocol.gives_ketamine else "single"
 
 
 def infusion_days(scenario: Scenario) -> tuple[float, ...]:

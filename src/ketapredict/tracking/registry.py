@@ -54,7 +54,7 @@ def find_model(location: str | Path) -> ResponseModel:
     if text.startswith("runs:/") or (_RUN_ID.fullmatch(text) and not Path(text).exists()):
         return _from_run(text.removeprefix("runs:/").strip("/").partition("/")[0])
     folder = Path(location)
-    if (folder / MODEL_FILE).is_file():
+    if ResponseModel.is_saved_in(folder):
         return ResponseModel.load(folder)
     if (folder / _MLFLOW_FILE).is_file():
         return ResponseModel.load(folder / "artifacts" / BUNDLE_ARTIFACT)

@@ -3,7 +3,7 @@
 from ketapredict.explain.words import moment_words, percent
 from ketapredict.report.card.facts import CardFacts, interval
 from ketapredict.report.card.page import Block, Points, Section, Table, Text
-from ketapredict.report.words import OUTCOME_WORDS, is_ketamine, treatment_words
+from ketapredict.report.words import OUTCOME_WORDS, treatment_words
 from ketapredict.validate.coupling import SUSPICION
 from ketapredict.validate.cross_validation import BASELINE_ONLY, EARLY_ONLY, MODEL, PREVALENCE
 from ketapredict.validate.study import FULL
@@ -63,7 +63,7 @@ def purpose(facts: CardFacts) -> Section:
     outcome = f"{bundle.outcome} ({OUTCOME_WORDS[bundle.outcome]})"
     landmarks = ", ".join(f"{name} ({moment_words(name)})" for name in facts.model.landmarks)
     provenance = bundle.provenance
-    ketamine = is_ketamine(bundle.protocol)
+    ketamine = bundle.protocol.gives_ketamine
     diagnoses = sorted(facts.cohort.table["diagnosis"].astype(str).unique())
     rows = [
         ["Predicts", f"the probability of {outcome} at {moment_words(bundle.protocol.outcome)}"],

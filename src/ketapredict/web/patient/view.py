@@ -133,7 +133,7 @@ def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = No
     except CohortError as error:
         refusal = str(error)
     scores = scores_over_time(values, bundle.protocol, scale, bundle.bands)
-    threshold = float(outcome_thresholds(course, bundle.outcome)[0])
+    threshold = float(outcome_thresholds(course.courses, bundle.outcome)[0])
     made_at = estimate.told.landmark if estimate else PRE
     return PatientView(
         course_id=str(values["course_id"]),

@@ -1,0 +1,238 @@
+"""How fast a cohort is scored: stage by stage, beside what the libraries take for the same, and beside the usual way.
+
+    .venv/bin/python benchmarks/scoring.py [--courses 1000000] [--rounds 3] [--only-memory] [--folder DIR]
+
+Makes simulated courses (20,000 different ones many times over, each with an id of its own, in random order), trains on
+the sample cohort, and measures in turn, in the same run:
+
+* the native stages: pyarrow reads the table, XGBoost's `inplace_predict` on the features of every course, pyarrow
+  writes a table of the output's columns;
+* the same from file to file with everything: validation, repeated ids, notes, all contributions, rejects, manifest,
+  with and without intervals;
+* contributions by lookup beside `inplace_predict` and `pred_contribs` of the same booster;
+* the usual way: a scikit-learn pipeline with XGBoost behind MLflow's pyfunc, and `shap.TreeExplainer` in chunks.
+
+Seconds are medians of the rounds; processor seconds stand beside them, on a machine that does other things too they say
+more. Peak memory is that of a process that does nothing but score.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ketapredict.cohort.protocols import BUILT_IN
+from ketapredict.cohort.read import read_cohort, validated
+from ketapredict.features.design import design_frame
+from ketapredict.model.landmark_model import LandmarkModel
+from ketapredict.response_model import ResponseModel, fit_response_model
+from ketapredict.score.files import ROWS_AT_ONCE, score_file
+from ketapredict.score.inputs import open_input
+from ketapredict.score.parts import GrowingFile, ParquetFormat
+from ketapredict.simulate import simulate_cohort
+
+ROOT = Path(__file__).resolve().parents[1]
+DIFFERENT = 20_000
+USUAL_ROWS = 20_000
+SCORE = """
+import json, resource, sys, time
+from ketapredict.response_model import ResponseModel
+from ketapredict.score.files import score_file
+start = time.perf_counter()
+done = score_file(sys.argv[1], sys.argv[2], ResponseModel.load(sys.argv[3]))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps([done.scored, done.rejected, time.perf_counter() - start, peak]))
+"""
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--courses", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only-memory", action="store_true", help="Score once in a process of its own, and no more.")
+    parser.add_argument("--folder", type=Path, help="For the files; default: a temporary one.")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        model, _ = fit_response_model(read_cohort(ROOT / "data" / "sample-cohort.csv"))
+        model.save(folder / "model")
+        source = folder / "courses.parquet"
+        different = write_courses(source, arguments.courses)
+        if not arguments.only_memory:
+            print_stages(model, source, folder, different, arguments.courses, arguments.rounds)
+        print_memory(source, folder)
+
+
+def write_courses(path: Path, courses: int) -> Path:
+    """Write simulated courses, portion by portion; returns the file of the different ones."""
+    table = simulate_cohort(min(courses, DIFFERENT), 7, BUILT_IN["induction-course"])
+    different = path.with_name("different.parquet")
+    table.to_parquet(different, index=False)
+    rng = np.random.default_rng(0)
+    offset, step = int(rng.integers(courses)), 7_919  # ids in no order, none twice
+    writer = None
+    for start in range(0, courses, len(table)):
+        part = table.iloc[rng.permutation(len(table))[: courses - start]].reset_index(drop=True)
+        numbers = (offset + step * np.arange(start, start + len(part))) % courses
+        part["course_id"] = pd.Series([f"simulated-{number:09d}" for number in numbers], dtype="str")
+        part["patient_id"] = pd.Series([f"simulated-patient-{number:09d}" for number in numbers], dtype="str")
+        arrow = pa.Table.from_pandas(part, preserve_index=False)
+        writer = writer or pq.ParquetWriter(path, arrow.schema)
+        writer.write_table(arrow.cast(writer.schema))
+    assert writer is not None
+    writer.close()
+    return different
+
+
+def print_stages(model: ResponseModel, source: Path, folder: Path, different: Path, courses: int, rounds: int) -> None:
+    """Measure in turn and print."""
+    import xgboost
+
+    output = folder / "scored.parquet"
+    certain = ResponseModel(
+        replace(model.bundle, landmarks=tuple(replace(one, uncertainty=None) for one in model.bundle.landmarks))
+    )
+    last = model.bundle.landmarks[-1]
+    values = tree_values(model, last, different)
+    X = values[np.resize(np.arange(len(values)), courses)].astype(np.float32)
+    booster = xgboost.Booster(model_file=bytearray(last.booster))
+    score_file(source, output, model)
+    written = pq.read_table(output)
+    texts = [f.name for f in written.schema if f.name != "course_id" and pa.types.is_string(f.type)]
+    for name in texts:
+        place = written.schema.get_field_index(name)
+        written = written.set_column(place, name, written[name].dictionary_encode())
+    some = min(courses, USUAL_ROWS)
+    whole: dict[str, Callable[[], object]] = {
+        "pyarrow read": lambda: pq.read_table(source),
+        "inplace_predict": lambda: booster.inplace_predict(X),
+        "pyarrow write": lambda: pq.write_table(written, folder / "native.parquet", use_dictionary=texts),
+        "contributions by lookup": lambda: last.tables.contributions(np.asfortranarray(X)),
+        "from file to file": lambda: score_file(source, output, model),
+        "from file to file, no intervals": lambda: score_file(source, output, certain),
+    }
+    found = measured(whole, rounds)
+    part = measured({"pred_contribs": lambda: booster.predict(xgboost.DMatrix(X[:some]), pred_contribs=True)}, 1)
+    part |= measured({"usual": usual_way(different, folder, some)}, 1)
+    found |= {name: (wall * courses / some, cpu * courses / some) for name, (wall, cpu) in part.items()}
+    print(f"| {courses:,} courses | rows a second | seconds | processor seconds |\n|---|---|---|---|")
+    for name, (wall, cpu) in found.items():
+        print(f"| {name} | {courses / wall:,.0f} | {wall:.2f} | {cpu:.2f} |")
+    native = [
+        sum(found[name][kind] for name in ("pyarrow read", "inplace_predict", "pyarrow write")) for kind in (0, 1)
+    ]
+    print("\n| ratio of rates | by the clock | by processor time |\n|---|---|---|")
+    lines = {
+        "from file to file, no intervals / native stages": (native, "from file to file, no intervals"),
+        "from file to file / native stages": (native, "from file to file"),
+        "lookup / inplace_predict": (found["inplace_predict"], "contributions by lookup"),
+        "lookup / pred_contribs": (found["pred_contribs"], "contributions by lookup"),
+        "from file to file / the usual way": (found["usual"], "from file to file"),
+    }
+    for name, (other, own) in lines.items():
+        print(f"| {name} | {other[0] / found[own][0]:.2f} | {other[1] / found[own][1]:.2f} |")
+    print_own_stages(model, source, folder)
+
+
+def measured(work: dict[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, float]]:
+    """Return the medians of seconds and processor seconds; the rounds take turns."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
+    for _ in range(rounds):
+        for name, do in work.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            do()
+            found[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    return {name: tuple(np.median(np.array(times), axis=0)) for name, times in found.items()}
+
+
+def print_own_stages(model: ResponseModel, source: Path, folder: Path) -> None:
+    """Print where the time goes, one stage after the other in one thread."""
+    seconds: dict[str, float] = {}
+
+    def timed[T](name: str, do: Callable[[], T]) -> T:
+        start = time.process_time()
+        result = do()
+        seconds[name] = seconds.get(name, 0.0) + time.process_time() - start
+        return result
+
+    given = timed("look through, ids", lambda: open_input(source, None, model.bundle.protocol, (), folder))
+    file, piece = GrowingFile(folder / "stages.parquet"), ParquetFormat()
+    batches = given.batches(ROWS_AT_ONCE, 0)
+    while (raw := timed("read", lambda: next(batches, None))) is not None:
+        cohort, _ = timed("validate", lambda raw=raw: validated(raw, model.bundle.protocol, ()))
+        columns, _, _ = timed("score and explain", lambda cohort=cohort: model.score_columns(cohort))
+        timed("write", lambda columns=columns: piece.piece(columns.to_arrow(), file))
+    file.close()
+    rows = given.courses
+    print("\n| stage, one thread | processor seconds | rows a second |\n|---|---|---|")
+    for name, took in seconds.items():
+        print(f"| {name} | {took:.2f} | {rows / max(took, 1e-9):,.0f} |")
+
+
+def print_memory(source: Path, folder: Path) -> None:
+    """Score in a process of its own and print its peak memory."""
+    command = [sys.executable, "-W", "ignore", "-c", SCORE, str(source), str(folder / "own.parquet")]
+    done = subprocess.run([*command, str(folder / "model")], capture_output=True, text=True, check=True)
+    scored, rejected, seconds, peak = json.loads(done.stdout)
+    print(f"\nIn a process of its own: {scored:,} scored, {rejected:,} rejected, {seconds:.1f} s, peak {peak:.0f} MiB.")
+
+
+def tree_values(model: ResponseModel, landmark: LandmarkModel, different: Path) -> np.ndarray:
+    """Return the booster's features of the courses."""
+    cohort = read_cohort(different, protocol=model.bundle.protocol)
+    frame = design_frame(cohort, landmark.features, model.bundle.outcome)
+    return frame[list(landmark.tree_features)].to_numpy(float)
+
+
+def usual_way(different: Path, folder: Path, courses: int) -> Callable[[], object]:
+    """Return what scores and explains by the pyfunc of a scikit-learn pipeline and by shap."""
+    import mlflow
+    import shap
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+    from xgboost import XGBClassifier
+
+    table = pd.read_parquet(different)
+    table = table[table["score_end"].notna()].reset_index(drop=True)
+    labels = (table["score_end"] <= table["score_baseline"] / 2).astype(int)
+    table = table.drop(columns=["course_id", "patient_id", "site", "score_end"]).dropna(axis=1, how="all")
+    numbers = table.select_dtypes("number").columns
+    table[numbers] = table[numbers].astype(float)
+    texts = [name for name in table if name not in set(numbers)]
+    table[texts] = table[texts].astype(object).where(table[texts].notna(), "missing")
+    encode = ColumnTransformer([("texts", OrdinalEncoder(), texts)], remainder="passthrough")
+    pipeline = make_pipeline(encode, XGBClassifier(n_estimators=200, max_depth=2, learning_rate=0.05))
+    pipeline.fit(table.iloc[:400], labels.iloc[:400])
+    encode.set_params(texts__handle_unknown="use_encoded_value", texts__unknown_value=-1)
+    pipeline[0].fit(table)
+    bundle = folder / "usual"
+    mlflow.sklearn.save_model(pipeline, bundle, serialization_format="cloudpickle", pip_requirements=["scikit-learn"])
+    served = mlflow.pyfunc.load_model(str(bundle))
+    explainer = shap.TreeExplainer(pipeline[-1])
+    table = table.iloc[np.resize(np.arange(len(table)), courses)].reset_index(drop=True)
+
+    def run() -> None:
+        for start in range(0, courses, 10_000):
+            rows = table.iloc[start : start + 10_000]
+            served.predict(rows)
+            explainer.shap_values(pipeline[0].transform(rows))
+
+    return run
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""Wide tables of any size, one row a course, read in batches; the columns are those of the cohort table."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Protocol as Interface
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.cells import MISSING_MARKERS, as_text
+from ketapredict.cohort.cohort import Source
+from ketapredict.cohort.columns import Column
+from ketapredict.cohort.headers import refuse_repeated
+from ketapredict.cohort.tables import without_markers
+from ketapredict.cohort.validation import refuse_unknown_columns
+from ketapredict.errors import FileError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+_BYTES_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class WideBatch:
+    """Some rows of a wide table.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        Cells as `cohort.tables.Table` has them; columns of levels may be categories.
+    rows : numpy.ndarray of int64
+        Number of each row in the source.
+    ragged : numpy.ndarray of int64
+        Numbers of rows of a wrong number of fields.
+    """
+
+    frame: pd.DataFrame
+    rows: np.ndarray
+    ragged: np.ndarray
+
+
+class WideTable(Interface):
+    """What scoring asks of an input: facts about the whole of it, then its rows.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+    row_count : int
+        Rows of the input, those of a wrong number of fields included.
+    decimal_comma : bool
+    notices : tuple of str
+    """
+
+    sources: tuple[Source, ...]
+    row_count: int
+    decimal_comma: bool
+    notices: tuple[str, ...]
+
+    def ids(self) -> "Iterator[pa.Array]":
+        """Yield the course ids of all rows that have the header's number of fields, null where there is none."""
+        ...
+
+    def batches(self, rows: int, start: int = 0) -> Iterator[WideBatch]:
+        """Yield the rows in order, `rows` at a time (the last may be fewer), without the first `start` batches."""
+        ...
+
+
+class ParquetTable:
+    """One Parquet file or several parts of one table.
+
+    Parameters
+    ----------
+    paths : list of Path
+    declared : dict of str to Column
+        The columns of the cohort table.
+    row_column : str
+        Column with the number of each row in another source that the file was made from; empty: rows are counted.
+    sources : tuple of Source
+        Those other sources; empty: the files themselves.
+
+    Raises
+    ------
+    FileError
+        If a file is damaged, has no rows in all, or the parts have different columns.
+    CohortError
+        If columns are unknown.
+    """
+
+    decimal_comma = False
+    notices: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        paths: list[Path],
+        declared: dict[str, Column],
+        row_column: str = "",
+        sources: tuple[Source, ...] = (),
+    ) -> None:
+        self.paths = paths
+        self._row_column = row_column
+        # Few different texts: read as codes.
+        self._levels = [name for name, column in declared.items() if column.kind in ("level", "yes_no")] + ["site"]
+        counts = []
+        names: list[str] = []
+        for path in paths:
+            file = self._opened(path)
+            own = [name for name in file.schema_arrow.names if name != row_column]
+            refuse_repeated(own, path.name)
+            if names and own != names:
+                raise FileError(f"{path.name}: expected the columns of the other parts, in their order.")
+            names = own
+            counts.append(file.metadata.num_rows)
+            file.close()
+        self.row_count = sum(counts)
+        if not self.row_count:
+            raise FileError(f"{paths[0].name}: expected rows below the header, found none.")
+        refuse_unknown_columns(names, declared, paths[0].name)
+        self._names = names
+        hashed = zip(paths, counts, strict=True)
+        self.sources = sources or tuple(Source(path.name, file_sha256(path), count) for path, count in hashed)
+
+    def ids(self) -> "Iterator[pa.Array]":
+        """Yield the course ids."""
+        for path in self.paths:
+            for batch in self._read(path, _ROWS_OF_IDS, ["course_id"]):
+                yield as_arrow_text(without_markers(_series(batch.column(0)), frozenset(MISSING_MARKERS)))
+
+    def batches(self, rows: int, start: int = 0) -> Iterator[WideBatch]:
+        """Yield the rows in order."""
+        import pyarrow as pa
+
+        names = [*self._names, *([self._row_column] if self._row_column else [])]
+        number = 0
+        waiting: list[pa.RecordBatch] = []
+        held = 0
+        for path in self.paths:
+            for batch in self._read(path, rows, names):
+                while len(batch):
+                    part = batch.slice(0, rows - held)
+                    batch = batch.slice(len(part))
+                    waiting.append(part)
+                    held += len(part)
+                    if held == rows:
+                        if number >= start:
+                            yield self._batch(waiting, number * rows)
+                        number, waiting, held = number + 1, [], 0
+        if held and number >= start:
+            yield self._batch(waiting, number * rows)
+
+    def _batch(self, parts: "list[pa.RecordBatch]", first: int) -> WideBatch:
+        import pyarrow as pa
+
+        table = pa.Table.from_batches(parts) if len(parts) > 1 else parts[0]
+        markers = frozenset(MISSING_MARKERS)
+        if isinstance(table, pa.Table):
+            table = table.unify_dictionaries()
+        cells = {name: without_markers(_series(table.column(name)), markers) for name in self._names}
+        if self._row_column:
+            rows = np.asarray(table.column(self._row_column)).astype(np.int64)
+        else:
+            rows = np.arange(first + 1, first + 1 + len(table))
+        return WideBatch(pd.DataFrame(cells, copy=False), rows, np.empty(0, dtype=np.int64))
+
+    def _read(self, path: Path, rows: int, names: list[str]) -> "Iterator[pa.RecordBatch]":
+        import pyarrow as pa
+
+        with self._opened(path) as file:
+            try:
+                yield from file.iter_batches(rows, columns=names, use_threads=False)
+            except (pa.ArrowException, OSError):
+                raise FileError(f"{path.name}: expected a Parquet file, found a damaged one.") from None
+
+    def _opened(self, path: Path) -> "pq.ParquetFile":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            schema = pq.read_schema(path)
+            texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+            levels = [name for name in self._levels if name in texts]
+            # With a buffer, a row group of any size is read page by page.
+            return pq.ParquetFile(path, read_dictionary=levels, buffer_size=_BYTES_AT_ONCE, pre_buffer=False)
+        except FileNotFoundError:
+            raise FileError(f"Expected a table file, found nothing at {path}.") from None
+        except (pa.ArrowException, OSError):
+            raise FileError(f"{path.name}: expected a Parquet file, found a damaged one.") from None
+
+
+_ROWS_OF_IDS = 1 << 18
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes. Raises FileError."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FileError(f"{path.name}: the file cannot be read ({error.strerror}).") from None
+
+
+def as_arrow_text(cells: pd.Series) -> "pa.Array":
+    """Return cells as Arrow text, as validation sees ids."""
+    import pyarrow as pa
+
+    return pa.array(as_text(cells).array, type=pa.large_string())
+
+
+def _series(column: "pa.Array | pa.ChunkedArray") -> pd.Series:
+    """Return a column with the file's own type; decimals become float64."""
+    import pyarrow as pa
+
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64())
+    return column.to_pandas(date_as_object=False)

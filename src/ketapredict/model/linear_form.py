@@ -1,0 +1,141 @@
+"""The linear part of a landmark's model over the inputs themselves, instead of over the columns of the design matrix.
+
+All columns of one feature are combinations of few functions of it: 1, the value x (missing filled), whether it is
+missing, and, where it has curves with knots t_1 < ... < t_k, for each interval between knots the function whose second
+derivative is 1 there and 0 elsewhere,
+
+    g_j(x) = r (x - t_j) - r^2 / 2    with r = x - t_j held between 0 and t_(j+1) - t_j.
+
+With z the q such functions of a course, its centred design columns are T' z + c for one matrix T (q, p): what is linear
+in the columns is linear in z, and there are fewer of them. Contributions are summed function by function, so that
+they do not depend on how many courses are computed together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ketapredict.features.preparation import DesignColumn, monotone_curves
+
+
+@dataclass(frozen=True)
+class LinearForm:
+    """Functions z of the inputs, and how the centred design columns are made of them.
+
+    Attributes
+    ----------
+    features : tuple of str
+        The feature of each value in z; they come first.
+    fills : numpy.ndarray
+        What a missing one is filled with.
+    missing : numpy.ndarray
+        Positions in `features` of those whose missingness is in z; it comes next.
+    curved, lows, widths : numpy.ndarray
+        Of each interval between knots: position in `features`, lower knot, width; the intervals come last.
+    concepts : tuple of str
+        The concept of each of the q functions.
+    transform : numpy.ndarray
+        (q, p) the matrix T.
+    constant : numpy.ndarray
+        (p,) the vector c.
+    """
+
+    features: tuple[str, ...]
+    fills: np.ndarray
+    missing: np.ndarray
+    curved: np.ndarray
+    lows: np.ndarray
+    widths: np.ndarray
+    concepts: tuple[str, ...]
+    transform: np.ndarray
+    constant: np.ndarray
+
+    def functions(self, values: Sequence[np.ndarray], z: np.ndarray) -> np.ndarray:
+        """Write the functions into z (q, n) and return it.
+
+        Parameters
+        ----------
+        values : sequence of numpy.ndarray
+            (n,) for each of `features`, NaN for missing.
+        z : numpy.ndarray
+        """
+        first, second = len(self.features), len(self.features) + len(self.missing)
+        x = z[:first]
+        for row, given in zip(x, values, strict=True):
+            row[:] = given
+        absent = np.isnan(x)
+        z[first:second] = absent[self.missing]
+        np.copyto(x, self.fills, where=absent)
+        above = z[second:]
+        # All places are right; without a check they are copied at once.
+        x.take(self.curved, axis=0, out=above, mode="clip")
+        above -= self.lows
+        held = np.maximum(above, 0.0)
+        np.minimum(held, self.widths, out=held)
+        above *= held
+        np.multiply(held, held, out=held)
+        held *= 0.5
+        above -= held
+        return z
+
+
+def linear_form(columns: Sequence[DesignColumn]) -> LinearForm:
+    """Write design columns as combinations of functions of their features."""
+    # Columns of one feature normally share what a missing value is filled with.
+    keys = dict.fromkeys((c.feature, c.fill) for c in columns if c.kind != "missing")
+    for column in columns:
+        if column.kind == "missing" and column.feature not in {feature for feature, _ in keys}:
+            keys[column.feature, 0.0] = None
+    features = [feature for feature, _ in keys]
+    place = {key: position for position, key in enumerate(keys)}
+    missing = dict.fromkeys(c.feature for c in columns if c.kind == "missing")
+    curves = dict.fromkeys((c.feature, c.fill, c.knots) for c in columns if c.kind == "curve")
+    intervals: list[tuple[int, float, float]] = []
+    first_interval: dict[tuple[str, float, tuple[float, ...]], int] = {}
+    for feature, fill, knots in curves:
+        first_interval[feature, fill, knots] = len(keys) + len(missing) + len(intervals)
+        ends = pairwise(knots)
+        intervals.extend((place[feature, fill], low, high - low) for low, high in ends)
+    concept_of = {column.feature: column.concept for column in columns}
+    owners = [*features, *missing, *(features[position] for position, _, _ in intervals)]
+    transform = np.zeros((len(owners), len(columns)))
+    constant = np.array([-column.mean for column in columns])
+    for position, column in enumerate(columns):
+        if column.kind == "missing":
+            transform[len(keys) + list(missing).index(column.feature), position] = 1.0
+        elif column.kind == "value":
+            transform[place[column.feature, column.fill], position] = 1.0
+        else:
+            at_zero, slope, bends = _curve(np.array(column.knots), column.index)
+            constant[position] += at_zero
+            transform[place[column.feature, column.fill], position] = slope
+            first = first_interval[column.feature, column.fill, column.knots]
+            transform[first : first + len(bends), position] = bends
+    return LinearForm(
+        tuple(features),
+        np.array([fill for _, fill in keys])[:, None],
+        np.array([features.index(feature) for feature in missing], dtype=np.intp),
+        np.array([position for position, _, _ in intervals], dtype=np.intp),
+        np.array([low for _, low, _ in intervals])[:, None],
+        np.array([width for _, _, width in intervals])[:, None],
+        tuple(concept_of[owner] for owner in owners),
+        transform,
+        constant,
+    )
+
+
+def _curve(knots: np.ndarray, index: int) -> tuple[float, float, np.ndarray]:
+    """Return value at 0 and slope of the straight line below the knots, and the second derivative between knots."""
+    middles = (knots[1:] + knots[:-1]) / 2.0
+    width = np.diff(knots)
+
+    def curve(values: np.ndarray) -> np.ndarray:
+        return monotone_curves(values, knots)[:, index - 1]
+
+    first, before = curve(np.array([knots[0], knots[0] - 1.0]))
+    slope = first - before
+    ends = curve(knots)
+    bends = 4.0 * (ends[:-1] - 2.0 * curve(middles) + ends[1:]) / width**2
+    return float(first - slope * knots[0]), float(slope), bends

@@ -1,0 +1,209 @@
+"""What evidence says of a landmark's coefficients before any course of one's own is seen.
+
+All effects are per unit of the feature, on log-odds, and on features without a scale (early improvement as a share of
+the baseline, scores as a share of the scale's range), so that they carry over scales and schedules. What changes with
+how early a rating is, changes with its relative time: hours of the time point over hours of the outcome, 0 to 1.
+The figures and where they come from are package data, derived by `ketapredict.prior`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from ketapredict.cohort.outcomes import Outcome
+from ketapredict.cohort.protocols import PRE, Protocol
+from ketapredict.errors import FileError
+from ketapredict.features.design import Feature
+
+FORMAT, FORMAT_VERSION = "ketapredict prior", 1
+SEVERITY = "severity_relative"
+# A baseline effect that early scores carry in part may come back with other patients: its spread shrinks less.
+_LEAST_SPREAD_CARRIED = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A coefficient as a line in relative time: `start + slope * time`, and how far a clinic may be from it (SD)."""
+
+    start: float
+    slope: float
+    spread: float
+
+    def at(self, time: float) -> float:
+        """Return the line's height at a relative time."""
+        return self.start + self.slope * time
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineEffect:
+    """A published effect that is known before the first infusion.
+
+    Attributes
+    ----------
+    feature : str
+    mean, sd : float
+        Log odds ratio per unit of the feature.
+    sources : tuple of str
+        Rows of `data/evidence/predictors.json`.
+    certainty : str
+    """
+
+    feature: str
+    mean: float
+    sd: float
+    sources: tuple[str, ...]
+    certainty: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePrior:
+    """The prior of one outcome at any landmark of any protocol.
+
+    Attributes
+    ----------
+    alone : Line
+        Latest early improvement where it is the only input.
+    latest, earlier : Line
+        Latest early improvement beside earlier ones; sum over the earlier ones.
+    end_latest, end_severity : Line
+        Relative end score per unit of the latest relative score, and of the baseline's.
+    carried : Line
+        Share of a baseline effect that early scores leave over.
+    severity : Line
+        Baseline severity beside early scores; where no published effect says something of it.
+    baseline : tuple of BaselineEffect
+        Of ketamine; other treatments have none.
+    sha256 : str
+        Of the file that it was read from.
+    """
+
+    alone: Line
+    latest: Line
+    earlier: Line
+    end_latest: Line
+    end_severity: Line
+    carried: Line
+    severity: Line
+    baseline: tuple[BaselineEffect, ...]
+    sha256: str
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], sha256: str) -> Self:
+        """Read the JSON values of one outcome; raises KeyError, TypeError or ValueError where they are damaged."""
+        lines = {name: Line(**{k: float(v) for k, v in plain["lines"][name].items()}) for name in LINES}
+        effects = tuple(
+            BaselineEffect(
+                str(e["feature"]), float(e["mean"]), float(e["sd"]), tuple(e["sources"]), str(e["certainty"])
+            )
+            for e in plain["baseline"]
+        )
+        if min(line.spread for line in lines.values()) <= 0 or any(effect.sd <= 0 for effect in effects):
+            raise ValueError("spreads above 0")
+        return cls(**lines, baseline=effects, sha256=sha256)
+
+
+LINES = ("alone", "latest", "earlier", "end_latest", "end_severity", "carried", "severity")
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkPrior:
+    """The prior of one landmark's features.
+
+    Attributes
+    ----------
+    names : tuple of str
+        k features that evidence says something about; about others it says nothing.
+    means, sds : numpy.ndarray
+        (k,) per unit of the feature; independent.
+    latest : str
+        The latest early improvement; empty before the first infusion.
+    alone : tuple of float
+        Mean and SD of its coefficient where it is the only input; (0, 0) before the first infusion.
+    end_score : dict of str to float
+        Weights of features in the relative end score.
+    """
+
+    names: tuple[str, ...]
+    means: np.ndarray
+    sds: np.ndarray
+    latest: str
+    alone: tuple[float, float]
+    end_score: dict[str, float]
+
+
+def read_prior(outcome: Outcome, path: Path | None = None) -> EvidencePrior:
+    """Read a prior: the package's own, or one derived with further trials.
+
+    Raises
+    ------
+    FileError
+        If the file is not a prior of this format.
+    """
+    source = path if path is not None else files("ketapredict") / "data" / "prior.json"
+    try:
+        content = source.read_bytes()
+    except OSError:
+        raise FileError(f"Expected a prior at {path}; it cannot be read.") from None
+    try:
+        plain = json.loads(content)
+        if (plain["format"], plain["format_version"]) != (FORMAT, FORMAT_VERSION):
+            raise ValueError("format")
+        return EvidencePrior.from_plain(plain["outcomes"][outcome], hashlib.sha256(content).hexdigest())
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise FileError(f"{path} is not a prior of this version: derive it again with `ketapredict prior`.") from None
+
+
+def relative_time(protocol: Protocol, landmark: str) -> float:
+    """Return hours of a landmark over hours of the outcome; 0 before the first infusion."""
+    if landmark == PRE:
+        return 0.0
+    hours = {point.name: point.hours for point in protocol.time_points}
+    return hours[landmark] / hours[protocol.outcome]
+
+
+def prior_at(evidence: EvidencePrior, features: Sequence[Feature], landmark: str, protocol: Protocol) -> LandmarkPrior:
+    """Return what evidence says of the features of a landmark.
+
+    Parameters
+    ----------
+    evidence : EvidencePrior
+    features : sequence of Feature
+        Of the landmark.
+    landmark : str
+    protocol : Protocol
+        Published effects of baseline variables are of ketamine: for other treatments they are left out.
+    """
+    time = relative_time(protocol, landmark)
+    found: dict[str, tuple[float, float]] = {}
+    improvements = [feature.name for feature in features if feature.rule == "early_improvement"]
+    earlier = improvements[:-1]
+    for name in earlier:
+        found[name] = (evidence.earlier.at(time) / len(earlier), evidence.earlier.spread / np.sqrt(len(earlier)))
+    if improvements:
+        line = evidence.latest if earlier else evidence.alone
+        found[improvements[-1]] = (line.at(time), line.spread)
+    found[SEVERITY] = (evidence.severity.at(time), evidence.severity.spread)
+    if protocol.gives_ketamine:
+        known = {feature.name for feature in features}
+        share = float(np.clip(evidence.carried.at(time), 0.0, 1.0)) if improvements else 1.0
+        for effect in evidence.baseline:
+            if effect.feature in known:
+                found[effect.feature] = (share * effect.mean, max(share, _LEAST_SPREAD_CARRIED) * effect.sd)
+    end_score = {}
+    if improvements:
+        scores = [f.name for f in features if f.rule == "relative_score" and f.name != SEVERITY]
+        end_score = {scores[-1]: evidence.end_latest.at(time), SEVERITY: evidence.end_severity.at(time)}
+    return LandmarkPrior(
+        names=tuple(found),
+        means=np.array([mean for mean, _ in found.values()]),
+        sds=np.array([sd for _, sd in found.values()]),
+        latest=improvements[-1] if improvements else "",
+        alone=(evidence.alone.at(time), evidence.alone.spread) if improvements else (0.0, 0.0),
+        end_score=end_score,
+    )

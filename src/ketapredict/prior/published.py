@@ -1,0 +1,180 @@
+"""Published effects of what is known before the first infusion, as log odds ratios with standard errors.
+
+Each finding is a confirmed row of `data/evidence/predictors.json`; a test holds the figures against it. Conversions:
+
+* standardised mean difference d: log OR = pi / sqrt(3) * d (Chinn 2000, doi:10.1002/1097-0258);
+* standardised regression coefficient or correlation r with a yes/no variable of share q:
+  d = r / sqrt(q (1 - q) (1 - r^2)); with a number, log OR per SD = pi / sqrt(3) * r / sqrt(1 - r^2);
+* odds ratio with a p value: standard error = log OR / z(p);
+* a null that is reported without a figure: 0, with the standard error of a study of that size and an even outcome.
+
+Findings are associations in single small studies, published because they stood out; 44 studies together find little
+(Lima Constantino 2025, row P55), and no model from baseline data alone is believed above an AUC of 0.65. So each pooled
+effect is drawn to 0 as the mean of N(0, TYPICAL_EFFECT^2) given the findings: an effect of one contrast of 0.35 on
+log-odds, an odds ratio of 1.4, is typical.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logit, ndtri
+
+from ketapredict.model.prior import BaselineEffect
+
+TYPICAL_EFFECT = 0.35
+_LOGISTIC_SD = np.pi / np.sqrt(3.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One published effect on response, per contrast of a feature.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        Rows of the evidence; more than one where they are of the same patients.
+    log_odds_ratio, standard_error : float
+        Per contrast.
+    """
+
+    sources: tuple[str, ...]
+    log_odds_ratio: float
+    standard_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """What a finding compares, in units of the features that stand for it; the note says what was assumed."""
+
+    features: tuple[str, ...]
+    units: float
+    certainty: str
+    findings: tuple[Finding, ...]
+    note: str
+
+
+def from_intervals(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Return the standard error of the difference of two independent d with 95% intervals, on log-odds."""
+    first, second = (np.diff(interval)[0] / (2 * ndtri(0.975)) for interval in (one, other))
+    return float(_LOGISTIC_SD * np.hypot(first, second))
+
+
+def from_correlation(r: float, n: int, share: float | None = None) -> tuple[float, float]:
+    """Return log OR and standard error from a correlation with a number (per SD) or with a yes/no of a share."""
+    spread = 1.0 if share is None else np.sqrt(share * (1.0 - share))
+    per = _LOGISTIC_SD / spread
+    return float(per * r / np.sqrt(1.0 - r**2)), float(per / np.sqrt(n))
+
+
+def from_p(log_odds_ratio: float, p: float) -> float:
+    """Return the standard error that gives a two-sided p value."""
+    return float(abs(log_odds_ratio) / ndtri(1.0 - p / 2.0))
+
+
+def of_a_null(n: int, share: float = 0.5) -> float:
+    """Return the standard error of a log OR from n courses, half of them with the outcome, a share with the trait."""
+    return float(2.0 / np.sqrt(n * share * (1.0 - share)))
+
+
+def from_cells(*counts: float) -> float:
+    """Return the standard error of a log OR from the four cells of its table."""
+    return float(np.sqrt(sum(1.0 / count for count in counts)))
+
+
+def contrasts() -> tuple[Contrast, ...]:
+    """Return all contrasts with their findings."""
+    family = np.mean([0.27, 0.41])
+    weight = np.mean([0.37, 0.18])
+    per_z = float(_LOGISTIC_SD * 2 / np.sqrt(209))
+    attempts, attempts_error = from_correlation(0.28, 71, 0.35)
+    unresponsive, responsive = 23.5, 23.5
+    cells = (0.80 * unresponsive, 0.20 * unresponsive, 0.85 * responsive, 0.15 * responsive)
+    return (
+        Contrast(
+            ("failed_ect",), 1.0, "low",
+            (Finding(("P39",), -_LOGISTIC_SD * (1.00 - 0.50), from_intervals((0.21, 0.80), (0.71, 1.29))),),
+            "effect against a control on the same day, not of the course",
+        ),
+        Contrast(
+            ("family_history_alcohol",), 1.0, "low-moderate",
+            (Finding(("P24", "P25"), *from_correlation(float(family), 71, 0.35)),),
+            "mean of day 1 and day 7 of the same patients; share of 35% assumed",
+        ),
+        Contrast(
+            ("bmi_kg_m2",), 6.0, "low-moderate",
+            (Finding(("P23",), *from_correlation(float(weight), 71)),),
+            "mean of day 1 and day 7; SD of 6 kg/m2 assumed; dosing by weight confounds",
+        ),
+        Contrast(
+            ("anxious_distress",), 1.0, "low-moderate",
+            (
+                Finding(("P35",), float(ndtri(1.0 - 0.02 / 2.0)) * per_z, per_z),
+                Finding(("P34",), 0.0, of_a_null(36)),
+            ),
+            "halves assumed",
+        ),
+        Contrast(
+            ("log_prior_admissions",), 1.2, "low-moderate",
+            (Finding(("P40",), -float(np.log(3.56)), from_p(float(np.log(3.56)), 0.009)),),
+            "none against any, which are 2.3 on average: assumed",
+        ),
+        Contrast(
+            ("log_suicide_attempts",), 1.0, "low",
+            (Finding(("P26",), -attempts, attempts_error),),
+            "any against none, which are 1.7 on average: assumed; share of 35% assumed",
+        ),
+        Contrast(
+            ("log_benzodiazepine_mg_per_day",), 2.2, "low-moderate",
+            (
+                Finding(("P41",), -float(logit(0.80) + logit(0.85)), from_cells(*cells)),
+                Finding(("P42",), 0.0, of_a_null(99, 0.4)),
+            ),
+            "over 8 mg against less; halves of 47 assumed; the cut was chosen on the same data",
+        ),
+        Contrast(
+            ("diagnosis_BD-I", "diagnosis_BD-II", "diagnosis_BD"), 1.0, "low",
+            (Finding(("P30",), float(logit(0.35) - logit(0.27)), from_cells(23, 43, 57.5, 155.5)),),
+            "bipolar clinic patients, on mood stabilisers, against a clinic's mix",
+        ),
+        Contrast(("age_years",), 13.0, "moderate-high", (Finding(("P18",), 0.0, of_a_null(809)),), "SD of 13 years"),
+        Contrast(
+            ("sex_male",), 1.0, "moderate-high",
+            (
+                Finding(("P18",), 0.0, of_a_null(809)),
+                Finding(("P20",), float(logit(0.500) - logit(0.478)), of_a_null(135)),
+            ),
+            "no moderation in pooled trials; halves assumed",
+        ),
+        Contrast(
+            ("severity_relative",), 0.26, "moderate",
+            (Finding(("P14",), 0.0, of_a_null(537)),),
+            "two SD of a relative score of 0.13",
+        ),
+    )  # fmt: skip
+
+
+def baseline_effects() -> tuple[BaselineEffect, ...]:
+    """Return the pooled effects, drawn to 0, per unit of each feature."""
+    found = []
+    for contrast in contrasts():
+        mean, variance = pooled(contrast.findings)
+        kept = TYPICAL_EFFECT**2 / (TYPICAL_EFFECT**2 + variance)
+        sources = tuple(source for finding in contrast.findings for source in finding.sources)
+        sd = float(np.sqrt(kept * variance)) / contrast.units
+        for feature in contrast.features:
+            found.append(BaselineEffect(feature, kept * mean / contrast.units, sd, sources, contrast.certainty))
+    return tuple(found)
+
+
+def pooled(findings: Sequence[Finding]) -> tuple[float, float]:
+    """Return mean and variance by random effects (DerSimonian and Laird 1986, doi:10.1016/0197-2456(86)90046-2)."""
+    values = np.array([finding.log_odds_ratio for finding in findings])
+    variances = np.array([finding.standard_error for finding in findings]) ** 2
+    weights = 1.0 / variances
+    fixed = weights @ values / weights.sum()
+    spare = weights.sum() - (weights**2).sum() / weights.sum()
+    excess = weights @ (values - fixed) ** 2 - (len(values) - 1)
+    between = max(0.0, excess / spare) if len(values) > 1 else 0.0
+    weights = 1.0 / (variances + between)
+    return float(weights @ values / weights.sum()), float(1.0 / weights.sum())

@@ -1,0 +1,282 @@
+"""Results that are not complete yet: a folder beside the output, with a journal of what is finished in it."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from ketapredict.errors import FileError
+from ketapredict.score.parts import GrowingFile, output_format
+from ketapredict.whole_files import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+_JOURNAL, _OUTPUT, _REJECTS, _MANIFEST = "journal.jsonl", "output", "rejects.csv", "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedPiece:
+    """A piece of the output that is on the disk.
+
+    Attributes
+    ----------
+    courses, scored : int
+        Of this piece.
+    largest_residual : float
+    observed : dict
+        As JSON values.
+    output_size, rejects_size : int
+        Of the files, up to the end of this piece.
+    output_sha256, rejects_sha256 : str
+        Of the files up to there.
+    kept : str
+        What the format needs again at the end.
+    """
+
+    courses: int
+    scored: int
+    largest_residual: float
+    observed: dict[str, Any]
+    output_size: int
+    rejects_size: int
+    output_sha256: str
+    rejects_sha256: str
+    kept: str
+
+
+class UnfinishedRun:
+    """The results of a run until they appear under their names.
+
+    Parameters
+    ----------
+    output, rejects, manifest : Path
+        Where they will appear.
+    folder : Path
+    journal : open file
+        Locked: no other run writes the same results.
+    """
+
+    def __init__(self, output: Path, rejects: Path, manifest: Path, folder: Path, journal: IO[str]) -> None:
+        self._targets = {_REJECTS: rejects, _OUTPUT: output, _MANIFEST: manifest}
+        self._folder = folder
+        self._journal = journal
+        self._format = output_format(output.suffix)
+        self.pieces: list[FinishedPiece] = []
+        self.complete: dict[str, Any] | None = None
+        self._output: GrowingFile | None = None
+        self._rejects: GrowingFile | None = None
+
+    @property
+    def folder(self) -> Path:
+        """For files that are needed on the way."""
+        return self._folder
+
+    def start(self, made_from: dict[str, Any], *, resume: bool) -> None:
+        """Begin, or go on behind the last piece that is intact.
+
+        Parameters
+        ----------
+        made_from : dict
+            What the output follows from, as JSON values: inputs, model, options, versions.
+        resume : bool
+
+        Raises
+        ------
+        FileError
+            If the unfinished results were made from something else.
+        """
+        self._journal.seek(0)
+        lines = self._journal.read().split("\n")[:-1] if resume else []
+        before = _parsed(lines[0]) if lines else None
+        if before is not None and before != made_from:
+            differing = ", ".join(name for name in made_from if before.get(name) != made_from[name])
+            raise FileError(
+                f"The unfinished results of {self._targets[_OUTPUT]} were made from something else ({differing} "
+                "changed), so they cannot be continued. Run again with what they were made from, or without --resume."
+            )
+        manifest = self._folder / _MANIFEST
+        if manifest.exists():
+            content = json.loads(manifest.read_text("utf-8"))
+            publish(self._folder, self._targets)
+            if before is not None:
+                self.complete = content
+                return
+            make_folder(self._folder)
+            self._journal = _locked(self._folder, self._targets[_OUTPUT])
+        if before is not None:
+            self.pieces = _intact_pieces(self._folder, lines[1:])
+        last = self.pieces[-1] if self.pieces else None
+        self._output = GrowingFile(self._folder / _OUTPUT, last.output_size if last else 0)
+        self._rejects = GrowingFile(self._folder / _REJECTS, last.rejects_size if last else 0)
+        self._journal.seek(0)
+        self._journal.truncate()
+        self._note(made_from)
+        for piece in self.pieces:
+            self._note(asdict(piece))
+
+    def add(
+        self,
+        table: "pa.Table",
+        rejects: bytes,
+        *,
+        courses: int,
+        scored: int,
+        largest_residual: float,
+        observed: dict[str, Any],
+    ) -> None:
+        """Write a piece; when this returns, it is on the disk."""
+        assert self._output is not None
+        assert self._rejects is not None
+        kept = self._format.piece(table, self._output) if len(table) or not self._output.size else ""
+        self._rejects.write(rejects)
+        self._output.commit()
+        self._rejects.commit()
+        piece = FinishedPiece(
+            courses,
+            scored,
+            largest_residual,
+            observed,
+            self._output.size,
+            self._rejects.size,
+            self._output.sha256,
+            self._rejects.sha256,
+            kept,
+        )
+        self._note(asdict(piece))
+        self.pieces.append(piece)
+
+    def finish(self, describe: Callable[[str], dict[str, Any]]) -> None:
+        """Complete the files and let them appear under their names, the manifest last.
+
+        Parameters
+        ----------
+        describe : callable
+            Gets the SHA-256 of the output and returns the manifest.
+        """
+        assert self._output is not None
+        assert self._rejects is not None
+        self._format.finish([piece.kept for piece in self.pieces if piece.kept], self._output)
+        self._output.commit()
+        manifest = self._folder / _MANIFEST
+        written = manifest.with_suffix(".partial")
+        with written.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(describe(self._output.sha256), indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        # From here on the results are complete: whoever comes next moves what was not moved.
+        written.replace(manifest)
+        publish(self._folder, self._targets)
+
+    def leave(self) -> None:
+        """Remove the folder, unless a piece of the results is finished in it, by this run or one before."""
+        self._journal.seek(0)
+        if len(self._journal.readlines()) < 2:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Close the files; what is finished stays."""
+        for file in (self._output, self._rejects, self._journal):
+            # On a full disk what is left to be written cannot be; it belongs to no finished piece.
+            with suppress(OSError):
+                if file is not None:
+                    file.close()
+
+    def only_rejects(self) -> None:
+        """Let the rejects appear alone: nothing could be scored."""
+        self._targets[_REJECTS].unlink(missing_ok=True)
+        (self._folder / _REJECTS).replace(self._targets[_REJECTS])
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _note(self, content: dict[str, Any]) -> None:
+        self._journal.write(json.dumps(content) + "\n")
+        self._journal.flush()
+        os.fsync(self._journal.fileno())
+
+
+def publish(folder: Path, targets: dict[str, Path]) -> None:
+    """Move complete results to their names and remove the folder."""
+    # An old manifest must not stand beside new files, should the moving be cut short.
+    if (folder / _OUTPUT).exists():
+        targets[_MANIFEST].unlink(missing_ok=True)
+    for name, target in targets.items():
+        with suppress(FileNotFoundError):
+            (folder / name).replace(target)
+    place = os.open(folder.parent, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def unfinished_run(output: Path, rejects: Path, manifest: Path) -> "Iterator[UnfinishedRun]":
+    """Open the folder of unfinished results beside an output, for one run at a time.
+
+    Raises
+    ------
+    FileError
+        If another run writes the same output, or the folder cannot be made.
+    """
+    folder = output.with_name(f".{output.name}.unfinished")
+    make_folder(folder)
+    try:
+        run = UnfinishedRun(output, rejects, manifest, folder, _locked(folder, output))
+    except OSError as error:
+        raise FileError(f"Cannot write the results to {output.parent}: {error.strerror}.") from None
+    try:
+        yield run
+    finally:
+        run.close()
+
+
+def _locked(folder: Path, output: Path) -> IO[str]:
+    journal = (folder / _JOURNAL).open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        journal.close()
+        raise FileError(f"Another run is writing {output}. Wait for it, or choose another output.") from None
+    return journal
+
+
+def _intact_pieces(folder: Path, lines: list[str]) -> list[FinishedPiece]:
+    """Return the finished pieces up to the first of which the files do not hold what they held."""
+    pieces: list[FinishedPiece] = []
+    with ExitStack() as stack:
+        hashes = {name: hashlib.sha256() for name in (_OUTPUT, _REJECTS)}
+        try:
+            files = {name: stack.enter_context((folder / name).open("rb")) for name in hashes}
+        except FileNotFoundError:
+            return pieces
+        for line in lines:
+            content = _parsed(line)
+            if content is None:
+                return pieces
+            piece = FinishedPiece(**content)
+            for name, size in ((_OUTPUT, piece.output_size), (_REJECTS, piece.rejects_size)):
+                while chunk := files[name].read(min(size - files[name].tell(), 1 << 20)):
+                    hashes[name].update(chunk)
+            found = hashes[_OUTPUT].hexdigest(), hashes[_REJECTS].hexdigest()
+            if found != (piece.output_sha256, piece.rejects_sha256):
+                return pieces
+            pieces.append(piece)
+    return pieces
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    """Return the content of a line of the journal; None for one that was cut short."""
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None

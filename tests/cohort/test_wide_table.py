@@ -1,0 +1,137 @@
+"""The readers in batches against the reader of whole files."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ketapredict.cohort.columns import declared_columns
+from ketapredict.cohort.protocols import BUILT_IN
+from ketapredict.cohort.tables import read_table
+from ketapredict.cohort.wide_table import ParquetTable
+from ketapredict.cohort.wide_text import TextTable
+from ketapredict.errors import FileError, KetapredictError
+
+DECLARED = declared_columns(BUILT_IN["induction-course"])
+NAMES = ("course_id", "diagnosis", "scale", "score_baseline", "sex", "site")
+CELL = st.sampled_from(["", " a ", "NA", "12,5", "12.5", "x", "MADRS", "ü", '"q, q"', '"two\nlines"', "-"])
+ROW = st.lists(CELL, min_size=5, max_size=7)
+
+
+def refusal(read) -> str:
+    try:
+        read()
+    except FileError as error:
+        return str(error)
+    return ""
+
+
+def in_batches(table, rows):
+    batches = list(table.batches(rows))
+    assert sum(len(batch.rows) + len(batch.ragged) for batch in batches) == table.row_count
+    assert all(len(batch.rows) + len(batch.ragged) == rows for batch in batches[:-1])
+    for start in range(len(batches) + 1):
+        again = list(table.batches(rows, start))
+        assert [batch.rows.tolist() for batch in again] == [batch.rows.tolist() for batch in batches[start:]]
+    frame = pd.concat([batch.frame for batch in batches], ignore_index=True)
+    return frame, np.concatenate([b.rows for b in batches]), np.concatenate([b.ragged for b in batches])
+
+
+@given(st.lists(ROW, min_size=1, max_size=12), st.sampled_from(",;\t"), st.integers(1, 9), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_text_as_the_whole_file(tmp_path_factory, rows, delimiter, at_once, zipped):
+    lines = [delimiter.join(NAMES), *(delimiter.join(row) for row in rows)]
+    path = tmp_path_factory.mktemp("text") / "a.csv"
+    content = ("\n".join(lines) + "\n").encode()
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    if refused := refusal(lambda: read_table(path)):
+        assert refusal(lambda: TextTable(path, DECLARED)) == refused
+        return
+    whole = read_table(path)
+    table = TextTable(path, DECLARED)
+    frame, numbers, ragged = in_batches(table, at_once)
+    pd.testing.assert_frame_equal(frame, whole.frame, check_column_type=False)
+    assert numbers.tolist() == whole.rows.tolist()
+    assert ragged.tolist() == whole.ragged.tolist()
+    assert table.row_count == whole.row_count
+    assert table.decimal_comma == whole.decimal_comma
+    assert table.notices == ((f"a.csv: read with {', '.join(whole.notices)}",) if whole.notices else ())
+    assert table.sources[0].sha256 == whole.sha256
+    ids = [one for batch in table.ids() for one in batch.to_pylist()]
+    assert ids == [None if pd.isna(one) else one for one in whole.frame["course_id"]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "course_id,sex\nä,female\n".encode("cp1252"),
+        "course_id,sex\nä,female\n".encode("utf-16"),
+        "course_id,sex\nä,female\n".encode("utf-8-sig"),
+        b"course_id,sex\rA,female\rB,male\r",
+        b"course_id,sex,\nA,female,\nB,male, \n",
+        b"course_id,sex,\nA,female,\nB,male,x\n",
+        b"course_id,sex\n\n\nA,female\n\n",
+        b'course_id,sex\n"A,female\nB,male\n',
+        b'course_id,sex,site\nA,"female,x\nB,male,y\nC,male",z\n',
+        b"course_id,sex\n" + b"A" * 140_000 + b",male\n",
+        b"course_id,course_id\nA,B\n",
+        b"course_id,sex\n",
+        b"   \n ",
+        b"\x1f\x8b damaged",
+        b"\x00\x01\x02\x03 binary",
+        b"\x81\x8d,x\n1,2\n",
+        b"course_id\nA\n",
+    ],
+)
+def test_unusual_text_as_the_whole_file(tmp_path, content):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    if refused := refusal(lambda: read_table(path)):
+        assert refusal(lambda: TextTable(path, DECLARED)) == refused
+        return
+    whole = read_table(path)
+    if any(name.startswith("unnamed") for name in whole.frame):
+        with pytest.raises(KetapredictError, match="no column"):
+            TextTable(path, DECLARED)
+        return
+    table = TextTable(path, DECLARED)
+    frame, numbers, _ = in_batches(table, 1)
+    pd.testing.assert_frame_equal(frame, whole.frame, check_column_type=False)
+    assert numbers.tolist() == whole.rows.tolist()
+    assert table.notices == ((f"a.csv: read with {', '.join(whole.notices)}",) if whole.notices else ())
+
+
+def test_parquet_cells_as_the_whole_file_whatever_the_types(tmp_path):
+    table = pa.table(
+        {
+            "course_id": pa.array([1, 2, 3, None, 5]),
+            "sex": pa.array([" male", "NA", None, "female", "x"]).dictionary_encode(),
+            "diagnosis": pa.array(["MDD", "", "BD ", None, "MDD"]),
+            "failed_ect": pa.array([True, None, False, True, False]),
+            "age_years": pa.array([None, None, None, 40, 50]),
+            "bmi_kg_m2": pa.array([None, None, None, None, None], pa.float32()),
+            "site": pa.array(["a", "a", " b", "-", None]),
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=2)
+    whole = read_table(tmp_path / "a.parquet")
+    for rows in (1, 2, 3, 5, 9):
+        frame, numbers, _ = in_batches(ParquetTable([tmp_path / "a.parquet"], DECLARED), rows)
+        assert numbers.tolist() == [1, 2, 3, 4, 5]
+        for name in whole.frame:
+            found = frame[name].astype(object).where(frame[name].notna(), None).tolist()
+            assert found == whole.frame[name].astype(object).where(whole.frame[name].notna(), None).tolist(), name
+
+
+def test_row_numbers_of_another_source(tmp_path):
+    frame = pd.DataFrame({"course_id": ["a", "b", "c"], "source_row": [7, 9, 30]})
+    frame.to_parquet(tmp_path / "a.parquet", index=False)
+    table = ParquetTable([tmp_path / "a.parquet"], DECLARED, row_column="source_row")
+    found, numbers, _ = in_batches(table, 2)
+    assert numbers.tolist() == [7, 9, 30]
+    assert list(found) == ["course_id"]
