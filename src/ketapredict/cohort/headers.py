@@ -1,7 +1,10 @@
 """Column names in messages: a file without a header has a patient's values where names should stand."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+
+from ketapredict.errors import FileError
 
 _NUMBER = r"[+-]?(\d[\d.,' ]*|[.,]\d+)([eE][+-]?\d+)?\s*%?"
 _DATE = r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ].*)?|\d{1,2}[. -]*[^\W\d]{3,9}[. -]*\d{2,4}|\d{1,2}:\d{2}(:\d{2})?"
@@ -42,3 +45,19 @@ def listed(names: Iterable[object], header: Sequence[object] | None = None) -> s
 def positions(places: Sequence[int]) -> str:
     """Return positions from 1 in words: `columns 1, 2`."""
     return f"column{'s' if len(places) > 1 else ''} {', '.join(map(str, places))}"
+
+
+def refuse_repeated(names: Sequence[str], file: str) -> None:
+    """Refuse two columns of one name; the name is not told, it may be a value of a file without header.
+
+    Raises
+    ------
+    FileError
+    """
+    counts = Counter(names)
+    repeated = [place for place, column in enumerate(names, 1) if column and counts[column] > 1]
+    if repeated:
+        raise FileError(
+            f"{file}: expected different column names, found a name more than once ({positions(repeated)}). "
+            "Give each column its own name; if the first row is data, add a header."
+        )

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.cells import as_text
+from ketapredict.cohort.evaluation import evaluate_condition
 from ketapredict.cohort.headers import listed
 from ketapredict.cohort.mapping import Join, Mapping
-from ketapredict.cohort.tables import Table, is_table_file, read_table
+from ketapredict.cohort.parquet import parts_of
+from ketapredict.cohort.tables import Table, is_table_file, read_table, table_stem
 from ketapredict.errors import FileError, MappingError
 
 
@@ -19,8 +21,8 @@ def read_tables(mapping: Mapping, path: Path) -> list[tuple[str, Table]]:
     ----------
     mapping : Mapping
     path : Path
-        The cohort argument. A folder: the mapping's file names are relative to it. A file: it is the
-        main table, whatever its name, and the others stand beside it.
+        The cohort argument. A folder: the mapping's file names are relative to it. A file, or a folder of
+        Parquet parts: it is the main table, whatever its name, and the others stand beside it.
 
     Raises
     ------
@@ -29,13 +31,46 @@ def read_tables(mapping: Mapping, path: Path) -> list[tuple[str, Table]]:
     if not path.exists():
         raise FileError(f"Expected a folder or a table file, found nothing at {path}.")
     if not mapping.tables:
-        return [("main", read_table(_only_file(path), mapping.missing))]
-    folder = path if path.is_dir() else path.parent
-    tables = []
-    for number, (name, file) in enumerate(mapping.tables):
-        main_file = number == 0 and not path.is_dir()
-        tables.append((name, read_table(path if main_file else folder / file, mapping.missing)))
-    return tables
+        return [("main", read_table(only_file(path), mapping.missing))]
+    read: dict[Path, Table] = {}
+    for source in dict.fromkeys(table_paths(mapping, path)):
+        read[source] = read_table(source, mapping.missing)
+    return [
+        (name, read[source]) for (name, _), source in zip(mapping.tables, table_paths(mapping, path), strict=True)
+    ]
+
+
+def table_paths(mapping: Mapping, path: Path) -> list[Path]:
+    """Return where the tables that a mapping names are, the main table first.
+
+    A name without an ending is that of the only table of this name, in any format.
+
+    Raises
+    ------
+    FileError
+        If several tables have the name.
+    """
+    main_is_given = not path.is_dir() or (not _named(path, mapping.tables[0][1]).exists() and bool(parts_of(path)))
+    folder = path.parent if main_is_given else path
+    paths = [_named(folder, file) for _, file in mapping.tables[1:]]
+    return [path if main_is_given else _named(folder, mapping.tables[0][1]), *paths]
+
+
+def _named(folder: Path, name: str) -> Path:
+    exact = folder / name
+    if exact.exists() or not exact.parent.is_dir():
+        return exact
+    beside = sorted(exact.parent.iterdir())
+    found = [file for file in beside if table_stem(file) == exact.name.casefold() and _is_table(file)]
+    if len(found) > 1:
+        raise FileError(
+            f"Expected one table {name}, found {', '.join(file.name for file in found)}. Name the file with its ending."
+        )
+    return found[0] if found else exact
+
+
+def _is_table(file: Path) -> bool:
+    return is_table_file(file) or bool(parts_of(file))
 
 
 def joined_tables(
@@ -67,8 +102,9 @@ def joined_tables(
     partnered = np.ones(len(frame), dtype=bool)
     for join in mapping.joins:
         table = by_name[join.table]
-        found = _partners(join, frame, table, mapping.name)
-        added = table.frame.drop(columns=list(join.right))
+        right = _counting_rows(join, table, mapping)
+        found = _partners(join, frame, right, table.name, mapping.name)
+        added = right.drop(columns=list(join.right))
         added.columns = pd.Index(
             [f"{join.table}.{name}" if name in frame.columns else name for name in added.columns],
             dtype=object,
@@ -79,7 +115,7 @@ def joined_tables(
             commas |= set(added.columns)
         if not join.optional:
             partnered &= found >= 0
-        left_over = len(table.frame) - len(np.unique(found[found >= 0]))
+        left_over = len(right) - len(np.unique(found[found >= 0]))
         if left_over:
             notices.append(f"{table.name}: {left_over} rows belong to no row of {main.name}")
         if len(table.ragged):
@@ -97,24 +133,33 @@ def _has_commas(mapping: Mapping, table: Table) -> bool:
     return table.decimal_comma if mapping.decimal_comma is None else mapping.decimal_comma
 
 
-def _partners(join: Join, frame: pd.DataFrame, table: Table, name: str) -> np.ndarray:
+def _counting_rows(join: Join, table: Table, mapping: Mapping) -> pd.DataFrame:
+    """Return the rows of a joined table that its condition lets through."""
+    if join.where is None:
+        return table.frame
+    commas = frozenset(table.frame.columns) if _has_commas(mapping, table) else frozenset()
+    truth, _ = evaluate_condition(join.where, table.frame, commas)
+    return table.frame[truth.true].reset_index(drop=True)
+
+
+def _partners(join: Join, frame: pd.DataFrame, joined: pd.DataFrame, table: str, name: str) -> np.ndarray:
     """Return for each row the position of its partner in the joined table, -1 for none."""
     for side, keys, columns in (
         ("the main table", join.left, frame.columns),
-        (table.name, join.right, table.frame.columns),
+        (table, join.right, joined.columns),
     ):
         absent = [key for key in keys if key not in columns]
         if absent:
             raise MappingError(
                 f"{name}: [[join]]: {side} has no column {', '.join(absent)}. It has: {listed(columns)}."
             )
-    left, right = _key(frame, join.left), _key(table.frame, join.right)
+    left, right = _key(frame, join.left), _key(joined, join.right)
     present = right.notna().to_numpy()
     repeated = int(right[present].duplicated(keep=False).sum())
     if repeated:
         raise MappingError(
-            f"{name}: [[join]]: expected one row per {', '.join(join.right)} in {table.name}; "
-            f"{repeated} rows share theirs with another."
+            f"{name}: [[join]]: expected one row per {', '.join(join.right)} in {table}; "
+            f"{repeated} rows share theirs with another. A condition (where) under [[join]] says which rows count."
         )
     positions = np.flatnonzero(present)
     if not len(positions):
@@ -130,9 +175,9 @@ def _key(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series:
     return key
 
 
-def _only_file(path: Path) -> Path:
-    """Return the file itself, or the only table file of a folder."""
-    if not path.is_dir():
+def only_file(path: Path) -> Path:
+    """Return the file or the folder of Parquet parts itself, or the only table file of a folder."""
+    if not path.is_dir() or len(parts_of(path)) > 1:
         return path
     files = sorted(file for file in path.iterdir() if is_table_file(file))
     if len(files) != 1:

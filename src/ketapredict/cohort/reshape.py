@@ -10,15 +10,16 @@ from ketapredict.cohort.cells import as_text
 from ketapredict.cohort.cohort import Source, holds_simulated
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.course_maker import CourseMaker
-from ketapredict.cohort.derivations import Derivation
+from ketapredict.cohort.derivations import Derivation, derive
 from ketapredict.cohort.evaluation import evaluate_condition
 from ketapredict.cohort.headers import holds_any, listed
+from ketapredict.cohort.item_rows import SpreadItems, refuse_absent_items, spread_items, wanted_items
 from ketapredict.cohort.joins import joined_tables, read_tables
-from ketapredict.cohort.mapping import CourseBlock, Mapping, check_against_protocol
+from ketapredict.cohort.mapping import CourseBlock, Mapping, Visits, check_against_protocol
 from ketapredict.cohort.protocols import BASELINE, Protocol
 from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
 from ketapredict.cohort.tables import Table
-from ketapredict.cohort.visits import place_visits
+from ketapredict.cohort.visits import place_by_label, place_visits
 from ketapredict.errors import MappingError
 
 NO_FIELD = "the number of fields of the header"
@@ -185,15 +186,7 @@ def _source_names(mapping: Mapping) -> set[str]:
             used |= set(derivation.columns)
         used |= set(block.where.columns) if block.where else set()
         if block.visits:
-            visits = block.visits
-            used |= {
-                visits.label,
-                visits.days,
-                visits.hours,
-                visits.date,
-                visits.start,
-                *visits.score.columns,
-            }
+            used |= {*block.visits.columns, *block.visits.score.columns}
     return used - {""}
 
 
@@ -224,9 +217,17 @@ def _courses(
         columns = {name: Derivation(source=name) for name in frame.columns if name in declared} | columns
     if "course_id" not in columns:
         raise MappingError(f'{place}: expected course_id, a column or a template such as "{{patient}}-ketamine".')
+    spread = None
+    not_numbers = {name: mask[kept] for name, mask in not_numbers.items()}
+    if course.visits is not None and course.visits.item:
+        spread = _spread(course.visits, columns, frame, decimal_commas, protocol, place)
+        not_numbers = {name: _any_of(spread, mask) for name, mask in not_numbers.items()}
+        if course.visits.value in decimal_commas:
+            decimal_commas |= set(spread.frame.columns) - set(frame.columns)
+        frame, item_rows, rows = spread.frame, rows, rows[spread.first]
     maker = CourseMaker(frame, rows, decimal_commas, declared, place)
     for name, mask in not_numbers.items():
-        maker.flag_rows(name, mask[kept], "number", f"a number in {name}")
+        maker.flag_rows(name, mask, "number", f"a number in {name}")
     if course.visits is None:
         maker.group(np.arange(len(frame)))
         for name, derivation in columns.items():
@@ -234,10 +235,50 @@ def _courses(
         used_here = np.ones(len(frame), dtype=bool)
     else:
         used_here = _long_to_wide(maker, course, columns, protocol)
+    if spread is not None:
+        for rule, expected, problems in (
+            ("repeated visit", "one row for each item of a visit", spread.repeated),
+            ("varies within visit", "the same in all rows of a visit", spread.varying),
+        ):
+            for name, found in problems:
+                courses = maker.courses[spread.visit[found]]
+                maker.log.add(courses, item_rows[found], name, rule, expected)
+        used_here = (spread.visit >= 0) & np.append(used_here, False)[spread.visit]
     used = np.zeros(len(kept), dtype=bool)
     used[np.flatnonzero(kept)[used_here]] = True
     table = pd.DataFrame(maker.cells, index=range(maker.n_courses))
     return _Block(table, maker.course_rows, maker.log, maker.cell_rows, maker.decimal_commas, used, kept, undecided)
+
+
+def _spread(
+    visits: Visits,
+    columns: dict[str, Derivation],
+    frame: pd.DataFrame,
+    decimal_commas: frozenset[str],
+    protocol: Protocol,
+    place: str,
+) -> SpreadItems:
+    """Make one row a visit of the rows that are items."""
+    used = {name for derivation in (*columns.values(), visits.score) for name in derivation.columns}
+    places = place_by_label(visits, frame, protocol, decimal_commas)
+    refuse_absent_items(wanted_items(used, frame), set(as_text(frame[visits.item]).dropna().unique()), visits, place)
+    ids = as_text(derive(columns["course_id"], frame, decimal_commas, place=f"{place}: course_id").cells)
+    return spread_items(visits, used, frame, _course_codes(ids), places)
+
+
+def _any_of(spread: SpreadItems, mask: np.ndarray) -> np.ndarray:
+    """Whether any row of each visit is marked."""
+    marked = np.zeros(len(spread.first) + 1, dtype=bool)
+    marked[spread.visit[mask]] = True
+    return marked[:-1]
+
+
+def _course_codes(ids: pd.Series) -> np.ndarray:
+    """Return the course of each row; a row without an id is a course of its own, which is rejected later."""
+    codes = pd.factorize(ids, use_na_sentinel=True)[0].astype(np.int64)
+    nameless = np.flatnonzero(codes < 0)
+    codes[nameless] = int(codes.max(initial=-1)) + 1 + np.arange(len(nameless))
+    return codes
 
 
 def _long_to_wide(
@@ -248,11 +289,7 @@ def _long_to_wide(
     assert visits is not None
     frame = maker.frame
     ids = as_text(maker.derived("course_id", columns["course_id"], columns).cells)
-    codes, _ = pd.factorize(ids, use_na_sentinel=True)
-    nameless = np.flatnonzero(codes < 0)
-    codes = codes.astype(np.int64)
-    # A row without an id cannot be joined with others: a course of its own, rejected later.
-    codes[nameless] = int(codes.max(initial=-1)) + 1 + np.arange(len(nameless))
+    codes = _course_codes(ids)
     maker.group(codes)
     score = maker.derived("visits: score", visits.score, columns)
     mapped_points = {point for _, point in visits.points}
@@ -262,7 +299,7 @@ def _long_to_wide(
         codes,
         score.cells.notna().to_numpy(),
         protocol,
-        baseline_by_time=BASELINE not in mapped_points and "score_baseline" not in columns,
+        baseline_by_time=BASELINE not in mapped_points and visits.baseline is None and "score_baseline" not in columns,
         decimal_commas=maker.source_commas,
     )
     points = (BASELINE, *protocol.names)
@@ -285,5 +322,5 @@ def _long_to_wide(
         else:
             maker.take_constant(column, derivation, columns)
     used = placed.placed | maker.flagged_rows
-    used[nameless] = True
+    used[ids.isna().to_numpy()] = True
     return used
