@@ -37,7 +37,9 @@ class WeightsChoice(StrEnum):
 
 
 CohortPath = Annotated[Path, typer.Argument(metavar="COHORT", help="Table of courses, or folder that a mapping names.")]
-MappingOption = Annotated[Path | None, typer.Option("--mapping", help="TOML: how your columns become the cohort's.")]
+MappingOption = Annotated[
+    Path | None, typer.Option("--mapping", help="TOML: how your columns become the cohort's; or adam, sdtm.")
+]
 ProtocolOption = Annotated[
     str, typer.Option("--protocol", help="single-infusion, induction-course, or a TOML file of your own.")
 ]

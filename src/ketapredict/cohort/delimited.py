@@ -91,7 +91,9 @@ def _as_utf8(content: bytes, name: str, notices: list[str]) -> bytes:
                 raise FileError(f"{name}: expected text in UTF-16, found damaged text.") from None
     content = content.removeprefix(codecs.BOM_UTF8)
     if b"\x00" in content:
-        raise FileError(f"{name}: expected CSV, TSV, Parquet, Excel (.xlsx) or SAS (.xpt, .sas7bdat), found another binary file.")
+        raise FileError(
+            f"{name}: expected CSV, TSV, Parquet, Excel (.xlsx) or SAS (.xpt, .sas7bdat), found another binary file."
+        )
     try:
         content.decode()
     except UnicodeDecodeError:

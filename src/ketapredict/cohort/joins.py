@@ -35,9 +35,7 @@ def read_tables(mapping: Mapping, path: Path) -> list[tuple[str, Table]]:
     read: dict[Path, Table] = {}
     for source in dict.fromkeys(table_paths(mapping, path)):
         read[source] = read_table(source, mapping.missing)
-    return [
-        (name, read[source]) for (name, _), source in zip(mapping.tables, table_paths(mapping, path), strict=True)
-    ]
+    return [(name, read[source]) for (name, _), source in zip(mapping.tables, table_paths(mapping, path), strict=True)]
 
 
 def table_paths(mapping: Mapping, path: Path) -> list[Path]:

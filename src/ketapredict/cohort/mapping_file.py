@@ -4,6 +4,8 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping as MappingABC
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -46,22 +48,42 @@ _DECLARATION = (
 )
 
 
-def load_mapping(path: str | Path) -> Mapping:
-    """Read a mapping from a TOML file.
+def load_mapping(name_or_path: str | Path) -> Mapping:
+    """Read a mapping from a TOML file, or one of the project's own by its name (`adam`, `sdtm`, ...).
 
     Raises
     ------
     MappingError
-        If there is no such file, it is no TOML, or a setting is unknown, missing or of the wrong type.
+        If it is neither, the file is no TOML, or a setting is unknown, missing or of the wrong type.
     """
-    path = Path(path)
+    path: Path | Traversable = Path(name_or_path)
+    if str(name_or_path) in own_mappings():
+        path = mapping_folder() / f"{name_or_path}.toml"
     try:
         content = tomllib.loads(path.read_text("utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError):
-        raise MappingError(f"Expected a mapping (TOML), found no file at {path}.") from None
+        raise MappingError(
+            f"Expected a mapping: a TOML file, or one of {', '.join(own_mappings())}; found no file at {path}."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MappingError(f"{path.name}: expected TOML: {error}.") from None
     return mapping_from_plain(content, path.name)
+
+
+def mapping_folder() -> Traversable:
+    """Return the folder of the project's mappings and protocols.
+
+    A wheel carries `data/mappings` as package data; a source checkout has it at the top.
+    """
+    packaged = files("ketapredict") / "public_data" / "mappings"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "data" / "mappings"
+
+
+def own_mappings() -> tuple[str, ...]:
+    """Return the names of the project's own mappings."""
+    names = (file.name for file in mapping_folder().iterdir())
+    ours = [name for name in names if name.endswith(".toml") and not name.endswith(".protocol.toml")]
+    return tuple(sorted(name.removesuffix(".toml") for name in ours))
 
 
 def mapping_from_plain(content: MappingABC[str, Any], name: str = "mapping") -> Mapping:

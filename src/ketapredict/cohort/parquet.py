@@ -89,7 +89,9 @@ def read_parts(folder: Path) -> tuple[pd.DataFrame, str]:
                 "have the same columns; tables of their own are named under [tables] in a mapping."
             )
     try:
-        table = pa.concat_tables([table.replace_schema_metadata(None) for table in tables], promote_options="permissive")
+        table = pa.concat_tables(
+            [table.replace_schema_metadata(None) for table in tables], promote_options="permissive"
+        )
     except pa.ArrowException:
         raise FileError(
             f"{folder.name}: expected each column of one type in all parts, found several. Write them with one type."

@@ -1,6 +1,7 @@
 """SAS files: transport files (XPT, versions 5 and 8) and sas7bdat."""
 
 import io
+import re
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,12 @@ SUFFIXES = (".xpt", ".sas7bdat")
 _XPORT_MAGIC = (b"HEADER RECORD*******LIBRARY HEADER", b"HEADER RECORD*******LIBV8")
 _SAS7BDAT_MAGIC = bytes.fromhex("000000000000000000000000c2ea8160b31411cfbd92080009c7318c181f1011")
 _CPORT_MAGIC = b"**COMPRESSED** **COMPRESSED**"
+# Formats of SAS itself only write numbers, dates, times and text in another way; all others are the study's own.
+_SAS_FORMAT = re.compile(
+    r"^$|^[.\d]|^(BEST|[FDEZ](?=[.\d]|$)|NUM|COMMA|PERCENT|DOLLAR|CHAR|HEX|YEAR|MON|QTR|WEEK|WORD|JULIAN|HHMM|TOD)\w*[.\d]*$"
+    r"|DATE|TIME|YY|8601",
+    re.IGNORECASE,
+)
 # Neither XPT nor an old sas7bdat says how its text is encoded.
 _ENCODINGS = (None, "WINDOWS-1252")
 
@@ -49,21 +56,21 @@ def read_sas(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
             continue
         except (OverflowError, ValueError):
             raise FileError(
-                f"{name}: a column with a date format holds a number that is no date. Correct it or take the format off."
+                f"{name}: a column with a date format holds a number that is no date. Correct it, or take the format "
+                "off."
             ) from None
         except Exception as error:
             # The reader knows one class of errors only; those about encodings are worth a second try.
             if "encoding" in str(error).lower() or "convert string" in str(error).lower():
                 continue
             raise FileError(f"{name}: expected a SAS file (.xpt or .sas7bdat), found a damaged one.") from None
+        if metadata.number_rows is not None and metadata.number_rows != len(frame):
+            raise FileError(f"{name}: expected {metadata.number_rows} rows, found {len(frame)}: the file is cut short.")
         notices = ["encoding Windows-1252 assumed, the file is not UTF-8"] if encoding else []
-        formatted = [
-            column
-            for column, used in (metadata.original_variable_types or {}).items()
-            if used and used.startswith("$") is False and column in frame and _is_user_format(used)
-        ]
-        if formatted:
-            notices.append(f"stored codes of {', '.join(formatted)}, not the labels of their SAS formats")
+        formats = (metadata.original_variable_types or {}).items()
+        coded = [column for column, used in formats if used and _SAS_FORMAT.search(used.lstrip("$")) is None]
+        if coded:
+            notices.append(f"the stored codes of {', '.join(coded)}, not the labels of their SAS formats")
         return frame, notices
     raise FileError(f"{name}: expected text in UTF-8 or Windows-1252, found another encoding. Save the file as UTF-8.")
 
@@ -73,10 +80,3 @@ def _read(content: bytes, encoding: str | None) -> tuple[pd.DataFrame, Any]:
 
     reader = pyreadstat.read_sas7bdat if content.startswith(_SAS7BDAT_MAGIC) else pyreadstat.read_xport
     return reader(io.BytesIO(content), dates_as_pandas_datetime=True, encoding=encoding)
-
-
-def _is_user_format(name: str) -> bool:
-    """Whether a format's name is none of those that only write numbers, dates and times in another way."""
-    plain = name.rstrip(".0123456789").upper()
-    ours = ("DATE", "TIME", "YY", "MM", "DD", "8601", "BEST", "COMMA", "JULIAN", "MON", "YEAR", "QTR", "WEEK", "WORD")
-    return bool(plain) and plain not in {"F", "D", "E", "Z", "NUM", "PERCENT", "N"} and not any(o in plain for o in ours)

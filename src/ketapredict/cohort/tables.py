@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort.cells import MISSING_MARKERS, has_decimal_comma
 from ketapredict.cohort import parquet, sas
+from ketapredict.cohort.cells import MISSING_MARKERS, has_decimal_comma
 from ketapredict.cohort.headers import refuse_repeated
 from ketapredict.errors import FileError
 
