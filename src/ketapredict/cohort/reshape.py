@@ -154,7 +154,7 @@ def apply_mapping(mapping: Mapping, path: Path, protocol: Protocol) -> RawCourse
         cell_rows,
         frozenset().union(*(part.decimal_commas for part in parts)),
         notices,
-        tuple(Source(table.name, table.sha256, table.row_count) for _, table in tables),
+        tuple(dict.fromkeys(Source(table.name, table.sha256, table.row_count) for _, table in tables)),
         any(holds_simulated(table.frame) for _, table in tables),
     )
 
