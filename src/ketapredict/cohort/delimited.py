@@ -41,7 +41,7 @@ def read_delimited(content: bytes, name: str) -> tuple[pd.DataFrame, np.ndarray,
 
     notices: list[str] = []
     text = _as_utf8(_decompressed(content, name), name, notices)
-    delimiter, header = _delimiter_and_header(text, name)
+    delimiter, header = delimiter_and_header(text, name)
     if delimiter not in ",\t":
         notices.append(f"{DELIMITERS[delimiter]} as delimiter")
     places = [str(position) for position in range(len(header))]
@@ -107,7 +107,7 @@ def _as_utf8(content: bytes, name: str, notices: list[str]) -> bytes:
     return content
 
 
-def _delimiter_and_header(content: bytes, name: str) -> tuple[str, list[str]]:
+def delimiter_and_header(content: bytes, name: str) -> tuple[str, list[str]]:
     """Choose the delimiter on which header and first lines agree best."""
     head = content[: 1 << 18].decode(errors="ignore")
     lines = [line for line in head.splitlines() if line.strip("\r\n")][: _LINES_LOOKED_AT + 1]

@@ -95,13 +95,12 @@ def wanted_items(used: Collection[str], frame: pd.DataFrame) -> list[str]:
     return sorted(set(used) - set(frame.columns))
 
 
-def refuse_absent_items(items: Collection[str], found: Collection[str], visits: Visits, place: str) -> None:
-    """Raise MappingError if an item stands in no row: a name that is written otherwise."""
-    absent = sorted(set(items) - set(found))
-    if absent:
+def refuse_absent_items(absent: Collection[str], visits: Visits | None, place: str) -> None:
+    """Raise MappingError if there are items that no row names: they may be written otherwise."""
+    if absent and visits is not None:
         raise MappingError(
-            f"{place}: the table has neither a column nor an item (in {visits.item}) called {', '.join(absent)}. Name "
-            "the items as they are written there, and let `where` keep their rows."
+            f"{place}: the table has neither a column nor an item (in {visits.item}) called "
+            f"{', '.join(sorted(absent))}. Name the items as they are written there, and let `where` keep their rows."
         )
 
 

@@ -99,6 +99,42 @@ def read_parts(folder: Path) -> tuple[pd.DataFrame, str]:
     return _frame(table, folder.name), digest.hexdigest()
 
 
+def schema_of(source: Path, parts: list[Path]) -> "pa.Schema":
+    """Return the schema that all parts can be read with: no dictionaries, decimals as float64.
+
+    Raises
+    ------
+    FileError
+        If a part is damaged, has other columns than the first, or a column is of several types.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schemas = []
+    for part in parts:
+        try:
+            schemas.append(pq.read_schema(part).remove_metadata())
+        except (pa.ArrowException, OSError):
+            raise FileError(f"{part.name}: expected a Parquet file, found a damaged one.") from None
+        if sorted(schemas[-1].names) != sorted(schemas[0].names):
+            raise FileError(f"{part.name}: expected the columns of {parts[0].name}, found others.")
+    try:
+        schema = pa.unify_schemas(schemas, promote_options="permissive")
+    except pa.ArrowException:
+        raise FileError(
+            f"{source.name}: expected each column of one type in all parts, found several. Write them with one type."
+        ) from None
+    return pa.schema([(field.name, _plain_type(field.type)) for field in schema])
+
+
+def _plain_type(kind: "pa.DataType") -> "pa.DataType":
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    return pa.float64() if pa.types.is_decimal(kind) else kind
+
+
 def _counts(file: Path) -> bool:
     return not file.name.startswith(("_", "."))
 
@@ -108,11 +144,5 @@ def _frame(table: "pa.Table", name: str) -> pd.DataFrame:
 
     names = table.column_names
     refuse_repeated(names, name)
-    columns = []
-    for column in table.columns:
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        if pa.types.is_decimal(column.type):
-            column = column.cast(pa.float64())
-        columns.append(column)
+    columns = [column.cast(_plain_type(column.type)) for column in table.columns]
     return pa.table(dict(zip(names, columns, strict=True))).to_pandas(date_as_object=False, ignore_metadata=True)

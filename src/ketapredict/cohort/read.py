@@ -62,14 +62,14 @@ def read_cohort(
     else:
         if not isinstance(mapping, Mapping):
             mapping = load_mapping(mapping)
-        extras = _merged(extras, mapping)
+        extras = merged_extras(extras, mapping)
         raw = apply_mapping(mapping, path, protocol)
     if not len(raw.rows):
         raise CohortError(
             f"{path.name}: no row became a course; {raw.filtered} rows were left out by the mapping's conditions "
             f"(where), {raw.unmatched} found no partner, course or time point. Check the mapping."
         )
-    return _validated(raw, protocol, extras, show_values=show_values)
+    return validated(raw, protocol, extras, show_values=show_values)
 
 
 def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Column, ...] = ()) -> Cohort:
@@ -95,10 +95,11 @@ def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Col
     raw = RawCourses(
         cells, np.arange(1, len(frame) + 1), RejectLog(), used=len(frame), simulated=holds_simulated(cells)
     )
-    return _validated(raw, protocol, extras)
+    return validated(raw, protocol, extras)
 
 
-def _validated(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...], *, show_values: bool = False) -> Cohort:
+def validated(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...], *, show_values: bool = False) -> Cohort:
+    """Apply the rules of the cohort table to raw courses; parameters and errors are those of `read_cohort`."""
     table, notices = validate(raw, protocol, extras)
     broken = raw.log.broken(len(raw.rows))
     source_rows = raw.used + raw.filtered + raw.unmatched
@@ -148,7 +149,7 @@ def _contract_table(path: Path, protocol: Protocol, extras: tuple[Column, ...]) 
     )
 
 
-def _merged(extras: tuple[Column, ...], mapping: Mapping) -> tuple[Column, ...]:
+def merged_extras(extras: tuple[Column, ...], mapping: Mapping) -> tuple[Column, ...]:
     """Join the declarations of a model and of a mapping, which must agree on what a column is."""
     known = {column.name: column for column in extras}
     for column in mapping.extras:

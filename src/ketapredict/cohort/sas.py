@@ -2,6 +2,8 @@
 
 import io
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -73,6 +75,48 @@ def read_sas(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
             notices.append(f"the stored codes of {', '.join(coded)}, not the labels of their SAS formats")
         return frame, notices
     raise FileError(f"{name}: expected text in UTF-8 or Windows-1252, found another encoding. Save the file as UTF-8.")
+
+
+def header_of(path: Path) -> list[str]:
+    """Return the names of the columns of a file that is too large for memory.
+
+    Raises
+    ------
+    FileError
+    """
+    frame = next(read_in_chunks(path, 1))
+    return [str(name) for name in frame.columns]
+
+
+def read_in_chunks(path: Path, rows: int) -> Iterator[pd.DataFrame]:
+    """Yield a file's rows, `rows` at a time; text in UTF-8.
+
+    Raises
+    ------
+    FileError
+        If the file is damaged.
+    """
+    import pyreadstat
+
+    with path.open("rb") as file:
+        content = file.read(len(_SAS7BDAT_MAGIC))
+    reader = pyreadstat.read_sas7bdat if content == _SAS7BDAT_MAGIC else pyreadstat.read_xport
+    offset = 0
+    while True:
+        try:
+            frame, _ = reader(str(path), dates_as_pandas_datetime=True, row_offset=offset, row_limit=rows)
+        except Exception:
+            # The reader knows one class of errors only.
+            raise FileError(
+                f"{path.name}: expected a SAS file (.xpt or .sas7bdat) with text in UTF-8 and dates in date formats; "
+                "it is damaged, or has others. Save it as Parquet."
+            ) from None
+        if not len(frame) and offset:
+            return
+        yield frame
+        if len(frame) < rows:
+            return
+        offset += rows
 
 
 def _read(content: bytes, encoding: str | None) -> tuple[pd.DataFrame, Any]:
