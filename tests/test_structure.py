@@ -20,6 +20,7 @@ ORDER = (
     "response_model",
     "validate",
     "report",
+    "drift",
     "tracking",
     "release",
     "training",

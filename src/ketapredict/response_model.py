@@ -1,7 +1,7 @@
 """The response model as its users hold it: fit, load, save, predict, explain."""
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +21,7 @@ from ketapredict.model.bundle import Bundle, bundle_sha256, load_bundle, save_bu
 from ketapredict.model.fit import fit_landmark, refuse_too_few, training_data
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.scope import judge_scope, texts_by_row
+from ketapredict.model.training_profile import profiled_columns, training_profile
 
 # What the numbers of a fit depend on, next to the data and the seed.
 VERSIONED = ("ketapredict", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
@@ -281,7 +282,22 @@ def fit_response_model(
         provenance=provenance_of(cohort, courses, seed) | {"weights": "completion" if weighted else "none"},
         landmarks=tuple(models),
     )
-    return ResponseModel(bundle), refused
+    return ResponseModel(_with_profiles(bundle, courses)), refused
+
+
+def _with_profiles(bundle: Bundle, courses: Cohort) -> Bundle:
+    """Add what later cohorts are compared with: counts of the courses that reached each landmark."""
+    scored = ResponseModel(bundle)
+    models: list[LandmarkModel] = []
+    for model in bundle.landmarks:
+        table = scored.score(courses, model.landmark).table
+        met = courses.subset(courses.table["course_id"].isin(table["course_id"]).to_numpy())
+        earlier = [before.landmark for before in models]
+        columns = profiled_columns(model.landmark, earlier, bundle.protocol, bundle.extras)
+        outside = int((~table["in_scope"].fillna(value=True).astype(bool)).sum())
+        profile = training_profile(met, columns, table["probability"].to_numpy(float), outside)
+        models.append(replace(model, profile=profile))
+    return replace(bundle, landmarks=tuple(models))
 
 
 def provenance_of(cohort: Cohort, courses: Cohort, seed: int) -> dict[str, Any]:
