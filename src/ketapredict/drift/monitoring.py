@@ -140,15 +140,15 @@ class Monitoring:
 def monitor(model: ResponseModel, cohort: Cohort, *, seed: int = 0) -> Monitoring:
     """Compare a new cohort with the training courses of a model.
 
-    Each input is compared once, at the first of the model's landmarks that knows it, among the courses that reached that
-    landmark, as those of training did; estimates, scope and outcomes at every landmark.
+    Each input is compared once, at the first of the model's landmarks that knows it, among the courses that reached
+    that landmark, as those of training did; estimates, scope and outcomes at every landmark.
 
     Parameters
     ----------
     model : ResponseModel
     cohort : Cohort
-        Read with the model's protocol and extra covariates. Control courses are left out unless the model was trained on
-        all arms.
+        Read with the model's protocol and extra covariates. Control courses are left out unless the model was
+        trained on all arms.
     seed : int
 
     Returns
@@ -165,8 +165,8 @@ def monitor(model: ResponseModel, cohort: Cohort, *, seed: int = 0) -> Monitorin
     bundle = model.bundle
     if all(found.profile is None for found in bundle.landmarks):
         raise ModelError(
-            "Expected a model with a profile of its training courses; this one has none. Train it again with this version "
-            "of ketapredict."
+            "Expected a model with a profile of its training courses; this one has none. Train it again with this "
+            "version of ketapredict."
         )
     model.refuse_other_cohort(cohort)
     courses = cohort if bundle.with_arm else cohort.subset(cohort.active)

@@ -33,7 +33,8 @@ class InputProfile:
     name : str
         Column of the cohort table, or `probability`.
     edges : tuple of float
-        Inner edges of the bins of a number, ascending: a bin holds what is at or above its lower edge. Empty for levels.
+        Inner edges of the bins of a number, ascending: a bin holds what is at or above its lower edge; empty for
+        levels.
     levels : tuple of str
         Levels with a count of their own; the last, if it is empty, stands for all others. Empty for numbers.
     counts : tuple of int
