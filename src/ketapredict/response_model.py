@@ -20,9 +20,12 @@ from ketapredict.features.landmarks import latest_landmarks
 from ketapredict.model.bundle import Bundle, bundle_sha256, load_bundle, save_bundle
 from ketapredict.model.fit import fit_landmark, refuse_too_few, training_data
 from ketapredict.model.landmark_model import LandmarkModel
-from ketapredict.model.scope import judge_scope, texts_by_row
+from ketapredict.model.scope import fit_scope, judge_scope, texts_by_row
 from ketapredict.model.training_profile import profiled_columns, training_profile
+from ketapredict.model.uncertainty import out_of_sample_deviations
 
+# Of the courses that are judged by a scope that they had no part in, for the profile of training.
+PROFILE_FOLDS = 5
 # What the numbers of a fit depend on, next to the data and the seed.
 VERSIONED = ("ketapredict", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
 
@@ -282,11 +285,18 @@ def fit_response_model(
         provenance=provenance_of(cohort, courses, seed) | {"weights": "completion" if weighted else "none"},
         landmarks=tuple(models),
     )
-    return ResponseModel(_with_profiles(bundle, courses)), refused
+    return ResponseModel(with_profiles(bundle, courses)), refused
 
 
-def _with_profiles(bundle: Bundle, courses: Cohort) -> Bundle:
-    """Add what later cohorts are compared with: counts of the courses that reached each landmark."""
+def with_profiles(bundle: Bundle, courses: Cohort) -> Bundle:
+    """Add what later cohorts are compared with: counts of the courses that reached each landmark.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    courses : Cohort
+        Of the arms that the model was trained on, their outcomes known or not.
+    """
     scored = ResponseModel(bundle)
     models: list[LandmarkModel] = []
     for model in bundle.landmarks:
@@ -294,10 +304,31 @@ def _with_profiles(bundle: Bundle, courses: Cohort) -> Bundle:
         met = courses.subset(courses.table["course_id"].isin(table["course_id"]).to_numpy())
         earlier = [before.landmark for before in models]
         columns = profiled_columns(model.landmark, earlier, bundle.protocol, bundle.extras)
-        outside = int((~table["in_scope"].fillna(value=True).astype(bool)).sum())
+        outside = _outside_when_left_out(bundle, model, met)
         profile = training_profile(met, columns, table["probability"].to_numpy(float), outside)
         models.append(replace(model, profile=profile))
     return replace(bundle, landmarks=tuple(models))
+
+
+def _outside_when_left_out(bundle: Bundle, model: LandmarkModel, met: Cohort) -> int:
+    """Return how many courses are out of the scope that the others draw: within their own there are too few."""
+    if model.uncertainty is None:
+        return 0
+    features = features_at(model.landmark, bundle.protocol, bundle.extras, with_arm=bundle.with_arm)
+    every = tuple({feature.name: feature for feature in (*features, *model.features)}.values())
+    frame = design_frame(met, every, bundle.outcome)
+    deviations = out_of_sample_deviations(model.uncertainty, model.centred_design(frame))
+    fold = met.patients % PROFILE_FOLDS
+    outside = 0
+    for left_out in range(PROFILE_FOLDS):
+        rest = fold != left_out
+        if rest.all() or not rest.any():
+            continue
+        scope = fit_scope(frame[rest], features, deviations[rest])
+        drawn = ResponseModel(replace(bundle, landmarks=(replace(model, scope=scope),)))
+        inside = drawn.score(met.subset(~rest), model.landmark).table["in_scope"].to_numpy(bool, na_value=True)
+        outside += int((~inside).sum())
+    return outside
 
 
 def provenance_of(cohort: Cohort, courses: Cohort, seed: int) -> dict[str, Any]:

@@ -29,8 +29,6 @@ FEWEST_COURSES = 5
 ALARM_LEVEL = 0.05
 # A difference that concerns fewer courses changes little, however certain it is: a registry would never be silent.
 LEAST_SHARE = 0.05
-# The training courses lie within the scope that was drawn around them more often than others like them.
-LEAST_SHARE_OUTSIDE = 0.10
 INPUT, MISSING, ESTIMATES, SCOPE, CALIBRATION = "input", "missing", "estimates", "scope", "calibration"
 
 
@@ -75,8 +73,7 @@ class Comparison:
     @property
     def alarm(self) -> bool:
         """Whether it is hardly chance, and large enough to matter."""
-        least = LEAST_SHARE_OUTSIDE if self.kind == SCOPE else LEAST_SHARE
-        return self.adjusted_p_value < ALARM_LEVEL and abs(self.share) >= least
+        return self.adjusted_p_value < ALARM_LEVEL and abs(self.share) >= LEAST_SHARE
 
     @property
     def words(self) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ketapredict.drift.monitoring import ALARM_LEVEL, LEAST_SHARE, LEAST_SHARE_OUTSIDE, Comparison, Monitoring
+from ketapredict.drift.monitoring import ALARM_LEVEL, LEAST_SHARE, Comparison, Monitoring
 from ketapredict.drift.two_sample import N_DIVISIONS
 from ketapredict.report.card.page import Points, Section, Table, Text, to_html
 from ketapredict.validate.intervals import Interval
@@ -58,14 +58,14 @@ def to_page(found: Monitoring) -> str:
 
 HOW = (
     f"An alarm needs two things: an adjusted p-value under {ALARM_LEVEL:g}, and a difference that concerns at least "
-    f"{LEAST_SHARE:.0%} of the courses ({LEAST_SHARE_OUTSIDE:.0%} for courses out of scope, of which training has "
-    "fewer than chance would give, since the scope was drawn around it).",
+    f"{LEAST_SHARE:.0%} of the courses.",
     "Holm's method adjusts over all comparisons of the run: if nothing drifted, the chance of any alarm is at most 5%, "
     "however the inputs depend on each other. A run is one yes or no, so it is this chance that counts, not the share "
     "of false ones among many alarms. Each further run has its own.",
     "Numbers, yes/no and estimates are compared by the Anderson-Darling statistic over the bins that the model stores, "
     f"levels by chi-square, each against up to {N_DIVISIONS:,} random divisions of all courses into samples of the "
     "same sizes: right for any number of courses. Shares are compared by Fisher's exact test.",
+    "Courses out of scope are compared with training courses out of the scope that the others draw.",
     "Calibration in the large: the number of outcomes against draws from the estimates, with the uncertainty that the "
     "number of training courses leaves about their level.",
     "PSI, the population stability index, is shown because it is known; what it is by chance depends on size and bins, "

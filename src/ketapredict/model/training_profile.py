@@ -92,7 +92,7 @@ class TrainingProfile:
     probability : InputProfile
         Of the estimates at this landmark.
     outside : int
-        Courses out of the model's scope; 0 where they are fewer than five.
+        Courses out of the scope that the others draw; 0 where they are fewer than five.
     """
 
     courses: int
