@@ -8,8 +8,10 @@ import pytest
 from pandas.testing import assert_frame_equal
 from tests.cohort import trial_files
 from tests.cohort.trial_files import NUMBERS, TEXTS, write_xpt
+from typer.testing import CliRunner
 
-from ketapredict.cohort import Cohort, read_cohort
+from ketapredict.cli.app import app
+from ketapredict.cohort import Cohort, draft_mapping, read_cohort
 from ketapredict.cohort.mapping_file import load_mapping, mapping_folder, own_mappings
 from ketapredict.errors import MappingError
 
@@ -110,6 +112,16 @@ def test_sdtm(plain: Cohort, frame: pd.DataFrame, tmp_path: Path) -> None:
     lines = ('# [[join]]\n# table = "vs"\n# on = "USUBJID"\n# where', '[[join]]\ntable = "vs"\non = "USUBJID"\nwhere')
     own = adjusted(SDTM, tmp_path, lines, ("# systolic_mmhg", "systolic_mmhg"), ('dm = "dm"', 'dm = "dm"\nvs = "vs"'))
     assert_frame_equal(read_cohort(tmp_path, own).table[["systolic_mmhg"]], frame[["systolic_mmhg"]])
+
+
+def test_drafts_point_to_the_mapping_and_print_it(frame: pd.DataFrame, tmp_path: Path) -> None:
+    write_xpt(trial_files.adsl(frame), tmp_path / "adsl.xpt")
+    write_xpt(trial_files.adqs(frame), tmp_path / "adqs.xpt")
+    assert "begin with --mapping adam instead" in draft_mapping(tmp_path)
+    printed = CliRunner().invoke(app, ["check", str(tmp_path), "--draft-mapping", "--mapping", "sdtm"])
+    assert printed.stdout == SDTM
+    refused = CliRunner().invoke(app, ["check", str(tmp_path), "--draft-mapping", "--mapping", "own.toml"])
+    assert isinstance(refused.exception, MappingError)
 
 
 def test_names_of_mappings() -> None:

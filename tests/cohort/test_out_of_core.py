@@ -161,6 +161,9 @@ def test_adam_in_every_format(table: pd.DataFrame, tmp_path: Path, suffix: str) 
     else:
         records.to_csv(tmp_path / f"adqs.{suffix}", index=False)
     cohort = same(tmp_path, load_mapping("adam"), tmp_path / "out", 50)
+    bytes_once = (tmp_path / "out" / "courses.parquet").read_bytes()
+    same(tmp_path, load_mapping("adam"), tmp_path / "out", 50)
+    assert (tmp_path / "out" / "courses.parquet").read_bytes() == bytes_once
     assert len(cohort) == 25
     assert cohort.counts.filtered > 0
 

@@ -9,10 +9,10 @@ from scipy import stats
 from tests.conftest import SHORT_PROTOCOL
 from typer.testing import CliRunner
 
+from ketapredict import monitor
 from ketapredict.cli.app import app
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.read import cohort_from_frame
-from ketapredict.drift.monitoring import monitor
 from ketapredict.drift.page import comparison_table, to_page
 from ketapredict.errors import CohortError, ModelError
 from ketapredict.response_model import ResponseModel, fit_response_model, with_profiles

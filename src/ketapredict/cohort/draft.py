@@ -103,6 +103,7 @@ def draft_mapping(path: str | Path) -> str:
         "# A draft, guessed from names and labels: check every line and finish those marked TODO.",
         f'title = "{TODO}"',
     ]
+    lines[1:1] = _cdisc_lines(guesses)
     lines += _table_lines(main, others, joins)
     available = _columns(main, [other for other, _ in joins])
     roles = main.roles | {
@@ -140,6 +141,16 @@ def draft_mapping(path: str | Path) -> str:
             '# known_at = "pre"       # or the time point from which on it is known',
         ]
     return "\n".join(lines) + "\n"
+
+
+def _cdisc_lines(guesses: list[_Guess]) -> list[str]:
+    """Say that there is a mapping for these files already."""
+    columns = {column for guess in guesses for column in guess.table.frame.columns}
+    for name, marks in (("adam", {"USUBJID", "PARAMCD", "AVAL"}), ("sdtm", {"USUBJID", "QSTESTCD"})):
+        if marks <= columns:
+            copied = f"`check FOLDER --draft-mapping --mapping {name}` prints it, to be adjusted"
+            return [f"# This looks like CDISC: begin with --mapping {name} instead; {copied}."]
+    return []
 
 
 def _guess(name: str, table: Table) -> _Guess:

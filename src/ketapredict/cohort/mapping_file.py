@@ -86,6 +86,19 @@ def own_mappings() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".toml") for name in ours))
 
 
+def own_mapping_text(name: str) -> str:
+    """Return the text of one of the project's own mappings, to be copied and adjusted.
+
+    Raises
+    ------
+    MappingError
+        If there is none of that name.
+    """
+    if name not in own_mappings():
+        raise MappingError(f"Expected one of {', '.join(own_mappings())}, whose text is printed; found another name.")
+    return (mapping_folder() / f"{name}.toml").read_text("utf-8")
+
+
 def mapping_from_plain(content: MappingABC[str, Any], name: str = "mapping") -> Mapping:
     """Build a mapping from plain data, the content of a TOML file.
 
