@@ -318,6 +318,8 @@ def _outside_when_left_out(bundle: Bundle, model: LandmarkModel, met: Cohort) ->
     every = tuple({feature.name: feature for feature in (*features, *model.features)}.values())
     frame = design_frame(met, every, bundle.outcome)
     deviations = out_of_sample_deviations(model.uncertainty, model.centred_design(frame))
+    # Scope is a matter of the inputs and of the linear part: the trees are not needed.
+    linear = replace(model, tree_features=(), tree_weight=0.0, booster=b"")
     fold = met.patients % PROFILE_FOLDS
     outside = 0
     for left_out in range(PROFILE_FOLDS):
@@ -325,7 +327,7 @@ def _outside_when_left_out(bundle: Bundle, model: LandmarkModel, met: Cohort) ->
         if rest.all() or not rest.any():
             continue
         scope = fit_scope(frame[rest], features, deviations[rest])
-        drawn = ResponseModel(replace(bundle, landmarks=(replace(model, scope=scope),)))
+        drawn = ResponseModel(replace(bundle, landmarks=(replace(linear, scope=scope),)))
         inside = drawn.score(met.subset(~rest), model.landmark).table["in_scope"].to_numpy(bool, na_value=True)
         outside += int((~inside).sum())
     return outside
