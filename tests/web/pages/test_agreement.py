@@ -62,6 +62,7 @@ def told_of(row: pd.Series, course, model) -> list[str]:
     return sentences(steps, cells, columns, course.protocol, row["landmark"])
 
 
+@pytest.mark.slow
 def test_the_page_says_what_the_batch_says_for_200_patients(short_model, strangers):
     scored = short_model.score(strangers).table
     parts = scored.loc[:, scored.columns.str.startswith("shap_")].sum(axis=1) + scored["base_logit"]
