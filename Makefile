@@ -67,7 +67,7 @@ bench-scoring: env
 	$(UV) pip install -q --python $(BIN)/python --no-deps --require-hashes -r $< --target $(@D)
 	@touch $@
 
-extras: .extra/notebooks/.ready .extra/browser/.ready .extra/spark/.ready
+extras: .extra/notebooks/.ready .extra/browser/.ready
 
 # Against known truths; about half an hour on two cores.
 bench-truth: env .extra/bench/.ready

@@ -62,3 +62,14 @@ def test_excess_log_loss():
 
 def is_number(text: str) -> bool:
     return re.fullmatch(r"-?\d+\.\d+", text) is not None
+
+
+def test_drift_alarms():
+    command = [sys.executable, BENCHMARKS / "drift_alarms.py", "--runs", "1", "--training", "120"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("SIMULATED")
+    shares = [[float(cell) for cell in re.findall(r"\d\.\d+$|\d\.\d+(?= )", line)] for line in lines[2:]]
+    assert [len(row) for row in shares] == [3, 3, 3, 3]
+    assert {share for row in shares for share in row} <= {0.0, 1.0}

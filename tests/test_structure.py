@@ -22,6 +22,7 @@ ORDER = (
     "response_model",
     "validate",
     "report",
+    "drift",
     "tracking",
     "release",
     "training",

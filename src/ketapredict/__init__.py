@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ketapredict.cohort.read import read_cohort
+    from ketapredict.drift.monitoring import monitor
     from ketapredict.response_model import ResponseModel, fit_response_model
     from ketapredict.score.files import score_file
     from ketapredict.simulate import simulate_cohort
@@ -24,6 +25,7 @@ __all__ = [
     "ResponseModel",
     "evaluate",
     "fit_response_model",
+    "monitor",
     "read_cohort",
     "score_file",
     "simulate_cohort",
@@ -38,6 +40,7 @@ _HOME = {
     "ResponseModel": "response_model",
     "evaluate": "validate.evaluation",
     "fit_response_model": "response_model",
+    "monitor": "drift.monitoring",
     "read_cohort": "cohort.read",
     "score_file": "score.files",
     "simulate_cohort": "simulate",

@@ -1,7 +1,7 @@
 """The response model as its users hold it: fit, load, save, predict, explain."""
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -26,7 +26,10 @@ from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.phrases import Phrases, both_phrases, joined_phrases
 from ketapredict.model.scope import ScopeRules, scope_rules
 from ketapredict.model.score_bands import score_bands
+from ketapredict.model.training_profile import profiled_columns, training_profile
 
+# Of the courses that are judged by a scope that they had no part in, for the profile of training.
+PROFILE_FOLDS = 5
 # What the numbers of a fit depend on, next to the data and the seed.
 _NO_REJECTS = pd.DataFrame([], columns=list(REJECT_COLUMNS))
 VERSIONED = ("ketapredict", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
@@ -308,7 +311,56 @@ def fit_response_model(
         landmarks=tuple(models),
         bands=score_bands(courses, outcome),
     )
-    return ResponseModel(bundle), refused
+    return ResponseModel(with_profiles(bundle, courses)), refused
+
+
+def with_profiles(bundle: Bundle, courses: Cohort) -> Bundle:
+    """Add what later cohorts are compared with: counts of the courses that reached each landmark.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    courses : Cohort
+        Of the arms that the model was trained on, their outcomes known or not.
+    """
+    scored = ResponseModel(bundle)
+    models: list[LandmarkModel] = []
+    for model in bundle.landmarks:
+        table = scored.score(courses, model.landmark).table
+        met = courses.subset(courses.table["course_id"].isin(table["course_id"]).to_numpy())
+        earlier = [before.landmark for before in models]
+        columns = profiled_columns(model.landmark, earlier, bundle.protocol, bundle.extras)
+        outside = _outside_when_left_out(bundle, model, met)
+        profile = training_profile(met, columns, table["probability"].to_numpy(float), outside)
+        models.append(replace(model, profile=profile))
+    return replace(bundle, landmarks=tuple(models))
+
+
+def _outside_when_left_out(bundle: Bundle, model: LandmarkModel, met: Cohort) -> int:
+    """Return how many courses are out of the scope that the others draw: within their own there are too few."""
+    from ketapredict.features.design import design_frame
+    from ketapredict.model.scope import fit_scope
+    from ketapredict.model.uncertainty import out_of_sample_deviations
+
+    if model.uncertainty is None:
+        return 0
+    features = features_at(model.landmark, bundle.protocol, bundle.extras, with_arm=bundle.with_arm)
+    every = tuple({feature.name: feature for feature in (*features, *model.features)}.values())
+    frame = design_frame(met, every, bundle.outcome)
+    deviations = out_of_sample_deviations(model.uncertainty, model.centred_design(frame))
+    # Scope is a matter of the inputs and of the linear part: the trees are not needed.
+    linear = replace(model, tree_features=(), tree_weight=0.0, booster=b"")
+    fold = met.patients % PROFILE_FOLDS
+    outside = 0
+    for left_out in range(PROFILE_FOLDS):
+        rest = fold != left_out
+        if rest.all() or not rest.any():
+            continue
+        scope = fit_scope(frame[rest], features, deviations[rest])
+        drawn = ResponseModel(replace(bundle, landmarks=(replace(linear, scope=scope),)))
+        inside = drawn.score(met.subset(~rest), model.landmark).table["in_scope"].to_numpy(bool, na_value=True)
+        outside += int((~inside).sum())
+    return outside
 
 
 def provenance_of(cohort: Cohort, courses: Cohort, seed: int) -> dict[str, Any]:

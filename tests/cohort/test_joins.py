@@ -73,3 +73,34 @@ def test_a_folder_without_tables_must_hold_one_file(tmp_path: Path) -> None:
         read_cohort(tmp_path, mapping)
     with pytest.raises(FileError, match="found nothing"):
         read_cohort(tmp_path / "none", mapping)
+
+
+def test_rows_of_a_joined_table_that_count(mapped: Mapped) -> None:
+    findings = pd.DataFrame({"id": list("aabb"), "test": ["sys", "dia"] * 2, "value": [120, 80, 130, 90]})
+    mapping = {
+        "join": [{"table": "findings", "on": "id", "where": 'test == "sys"', "optional": True}],
+        "constants": {"scale": "MADRS", "diagnosis": "MDD"},
+        "columns": {"course_id": "id", "score_baseline": "base", "systolic_mmhg": "value"},
+    }
+    cohort = mapped({"main": MAIN[:3], "findings": findings}, mapping)
+    assert cohort.table["systolic_mmhg"].tolist()[:2] == [120, 130]
+    assert not any("belong to no row" in notice for notice in cohort.notices)
+    with pytest.raises(MappingError, match=r"4 rows share theirs with another\. A condition"):
+        mapped({"main": MAIN, "findings": findings}, {**mapping, "join": [{"table": "findings", "on": "id"}]})
+
+
+def test_a_file_joined_to_itself_is_read_once(mapped: Mapped, tmp_path: Path) -> None:
+    rows = pd.DataFrame({"id": list("aab"), "age": [40, None, 50], "base": [None, 30, 31]})
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    mapping = mapping_from_plain(
+        {
+            "tables": {"rows": "t.csv", "people": "t.csv"},
+            "join": [{"table": "people", "on": "id", "where": "age is not None"}],
+            "constants": {"scale": "MADRS", "diagnosis": "MDD"},
+            "columns": {"score_baseline": "base", "age_years": "people.age"},
+            "course": [{"course_id": "id", "where": "base is not None"}],
+        }
+    )
+    cohort = read_cohort(tmp_path, mapping)
+    assert cohort.table["age_years"].tolist() == [40, 50]
+    assert [source.name for source in cohort.sources] == ["t.csv"]

@@ -79,3 +79,28 @@ def test_dates() -> None:
 def test_absent_columns_are_named() -> None:
     with pytest.raises(MappingError, match=r"no column day\. It has: d"):
         place({"d": [1]}, days="day")
+
+
+def test_the_study_day_has_no_day_0() -> None:
+    placement = place({"d": [-3, -1, 1, 2, 4, 0, None]}, study_day="d")
+    # Day 1 is hour 0: the baseline, later than day -1.
+    assert found(placement) == {"baseline": 2, "24h": 3, "72h": 4}
+    ((column, problem),) = placement.problems
+    assert (column, problem.rule, problem.rows.tolist()) == ("d", "study day", [False] * 5 + [True, False])
+
+
+def test_a_flag_makes_the_baseline_whatever_label_and_time_say() -> None:
+    rows = {"v": ["screen", "d1", "d1", None], "flag": [None, "Y", None, "N"], "h": [-48.0, -1.0, 24.0, 72.0]}
+    placement = place(rows, label="v", hours="h", baseline='flag == "Y"', points={"24h": "d1"})
+    assert found(placement) == {"baseline": 1, "24h": 2, "72h": 3}
+    assert not placement.repeated.any()
+    twice = place(
+        {**rows, "flag": ["Y", "Y", None, None]}, label="v", hours="h", baseline='flag == "Y"', points={"24h": "d1"}
+    )
+    assert twice.repeated[0].tolist() == [point == "baseline" for point in POINTS]
+
+
+def test_a_label_of_several_columns() -> None:
+    rows = {"visit": ["Day 1", "Day 1", "Day 2", None, None], "time": ["40 min", "4 h", None, "4 h", None]}
+    points = {"40min": "Day 1 / 40 min", "4h": "Day 1 / 4 h", "24h": "Day 2", "72h": "4 h"}
+    assert found(place(rows, label=["visit", "time"], points=points)) == {"40min": 0, "4h": 1, "24h": 2, "72h": 3}

@@ -1,7 +1,6 @@
 """Public data from a server that can fail: what has a final name is the published file, whole."""
 
 import hashlib
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from ketapredict.cli import main
 from ketapredict.cohort import load_mapping, load_protocol, read_cohort, summarise
 from ketapredict.errors import FileError
 from ketapredict.public_data import FetchError, fetch_data_set
-from ketapredict.public_data.data_sets import DATA_SETS, DataSet, mapping_folder
+from ketapredict.public_data.data_sets import DATA_SETS, DataSet
 
 from .conftest import NAME, PublicServer
 
@@ -251,12 +250,3 @@ def test_the_real_address_is_the_tagged_version() -> None:
         "phenotype/phenotype.tsv",
         "phenotype/phenotype.json",
     }
-
-
-def test_the_mappings_come_with_a_wheel_or_from_the_checkout(
-    mappings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert mapping_folder() == mappings
-    shutil.copytree(mappings, tmp_path / "mappings")
-    monkeypatch.setattr("ketapredict.public_data.data_sets.files", lambda _: tmp_path)
-    assert mapping_folder() == tmp_path / "mappings"

@@ -38,13 +38,28 @@ def check(
         bool, typer.Option("--show-values", help="Add the offending cells to --errors: patient data.")
     ] = False,
     draft_mapping: Annotated[
-        bool, typer.Option("--draft-mapping", help="Print a first mapping for these files, to be finished by hand.")
+        bool,
+        typer.Option("--draft-mapping", help="Print a first mapping to finish by hand; with --mapping adam: that."),
     ] = False,
+    dictionary: Annotated[
+        Path | None, typer.Option("--dictionary", help="REDCap data dictionary (CSV): the draft is made from it.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Validate a table: every error in one pass, counts that add up, means and responders per arm."""
     from ketapredict import cohort as cohorts
+    from ketapredict.errors import FileError
 
+    if dictionary is not None and not draft_mapping:
+        raise FileError("Expected --dictionary together with --draft-mapping; the mapping is what reads the export.")
+    if draft_mapping and dictionary is not None:
+        sys.stdout.write(cohorts.draft_redcap(cohort, dictionary, cohorts.load_protocol(protocol)))
+        return
+    if draft_mapping and mapping is not None:
+        from ketapredict.cohort.mapping_file import own_mapping_text
+
+        sys.stdout.write(own_mapping_text(str(mapping)))
+        return
     if draft_mapping:
         sys.stdout.write(cohorts.draft_mapping(cohort))
         return

@@ -12,6 +12,7 @@ import typer
 
 DONE, DONE_WITH_REJECTS, CANNOT = 0, 1, 2
 GATE_SAID_NO = 1
+ALARM = 1
 INTERNAL_ERROR = 70
 
 
@@ -45,7 +46,9 @@ class ExplainChoice(StrEnum):
 
 
 CohortPath = Annotated[Path, typer.Argument(metavar="COHORT", help="Table of courses, or folder that a mapping names.")]
-MappingOption = Annotated[Path | None, typer.Option("--mapping", help="TOML: how your columns become the cohort's.")]
+MappingOption = Annotated[
+    Path | None, typer.Option("--mapping", help="TOML: how your columns become the cohort's; or adam, sdtm.")
+]
 ProtocolOption = Annotated[
     str, typer.Option("--protocol", help="single-infusion, induction-course, or a TOML file of your own.")
 ]

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from ketapredict.cli.conventions import (
+    ALARM,
     DEFAULT_PROTOCOL,
+    DONE,
     CohortPath,
     ExplainChoice,
     JsonOption,
@@ -160,6 +162,59 @@ def explain(
     write_whole({output: lambda target: target.write_text(content, "utf-8")})
     tell(told.statement)
     tell(str(output))
+
+
+@commands.command(epilog="Example: ketapredict monitor this-month.csv --model my-model/model --output drift.html")
+def monitor(
+    cohort: Annotated[
+        Path, typer.Argument(metavar="NEW", help="Table of new courses, or folder that a mapping names.")
+    ],
+    model: ModelOption = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Page: a file ending in .html.")] = None,
+    mapping: MappingOption = None,
+    protocol: ProtocolOption = DEFAULT_PROTOCOL,
+    outcome: OutcomeOption = OutcomeChoice.RESPONSE,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare a new cohort with the courses a model was trained on; exit status 1 is an alarm.
+
+    --protocol and --outcome only choose the champion where no --model is given.
+    """
+    from ketapredict.cohort import count_lines
+    from ketapredict.cohort.read import read_cohort
+    from ketapredict.drift.monitoring import monitor as compare
+    from ketapredict.drift.page import comparison_table, outcome_table, to_page
+    from ketapredict.errors import FileError
+    from ketapredict.whole_files import refuse_to_overwrite, write_whole
+
+    if output is not None and output.suffix != ".html":
+        raise FileError(f"Expected an output that ends in .html; found {output.name}.")
+    loaded = located_model(model, protocol, outcome)
+    if output is not None:
+        refuse_to_overwrite([output], [cohort, *([mapping] if mapping else [])])
+    with working("reading"):
+        new = read_cohort(cohort, mapping, loaded.bundle.protocol, extras=loaded.bundle.extras)
+    refuse_empty(new)
+    with working("comparing"):
+        found = compare(loaded, new, seed=seed)
+    if output is not None:
+        write_whole({output: lambda target: target.write_text(to_page(found), "utf-8")})
+    if as_json:
+        print_json(found.to_plain() | {"notices": list(new.notices)})
+    else:
+        print_out(found.statement)
+        print_out("\n".join(count_lines(new)))
+        print_out(comparison_table(found).to_string(index=False))
+        if found.outcomes:
+            print_out(outcome_table(found).to_string(index=False))
+        for note in (*found.notes, *new.notices):
+            print_out(f"Note: {note}.")
+        for alarm in found.alarms:
+            print_out(f"ALARM: {alarm.words}.")
+        if not found.alarms:
+            print_out("No alarm.")
+    leave(ALARM if found.alarms else DONE)
 
 
 @commands.command(epilog="Example: ketapredict demo --folder ketapredict-demo")

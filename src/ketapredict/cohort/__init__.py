@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ketapredict.cohort.mapping_file import load_mapping
     from ketapredict.cohort.protocols import Protocol, load_protocol
     from ketapredict.cohort.read import read_cohort
+    from ketapredict.cohort.redcap_draft import draft_redcap
     from ketapredict.cohort.summary import count_lines, summarise
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "count_lines",
     "declared_columns",
     "draft_mapping",
+    "draft_redcap",
     "load_mapping",
     "load_protocol",
     "read_cohort",
@@ -42,6 +44,7 @@ _HOME = {
     "count_lines": "summary",
     "declared_columns": "columns",
     "draft_mapping": "draft",
+    "draft_redcap": "redcap_draft",
     "load_mapping": "mapping_file",
     "load_protocol": "protocols",
     "read_cohort": "read",

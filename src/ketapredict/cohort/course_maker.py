@@ -109,11 +109,12 @@ class CourseMaker:
     def _codes(self, name: str, derived: Derived) -> np.ndarray:
         """Return equal codes for equal cells, -1 for missing; numbers are equal as numbers."""
         cells = derived.cells
-        if self.declared[name].kind in {"number", "score"}:
-            values, invalid = as_number(cells, decimal_comma=derived.decimal_comma)
-            if not invalid.any():
-                cells = pd.Series(values)
-        codes: np.ndarray = pd.factorize(as_text(cells) if cells.dtype != float else cells)[0]
+        if self.declared[name].kind not in {"number", "score"}:
+            return np.asarray(pd.factorize(as_text(cells))[0])
+        values, invalid = as_number(cells, decimal_comma=derived.decimal_comma)
+        codes = np.asarray(pd.factorize(values)[0])
+        # What is no number is compared as text, cell by cell: other courses have no say in it.
+        codes[invalid] = codes.max(initial=-1) + 1 + pd.factorize(as_text(cells[invalid]))[0]
         return codes
 
     def _keep(self, name: str, cells: pd.Series, derived: Derived) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _LINES_LOOKED_AT = 50
 DAMAGED_GZIP = "{name}: expected a gzip file, found a damaged one."
-OTHER_BINARY = "{name}: expected CSV, TSV, Parquet or Excel (.xlsx), found another binary file."
+OTHER_BINARY = "{name}: expected CSV, TSV, Parquet, Excel (.xlsx) or SAS (.xpt, .sas7bdat), found another binary file."
 EMPTY = "{name}: expected a table with a header, found an empty file."
 NOT_A_TABLE = "{name}: the file cannot be read as a table; check its quotation marks."
 

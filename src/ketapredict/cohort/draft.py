@@ -35,7 +35,7 @@ _NAMES: dict[str, str] = {
     "site": r"^site|cent(er|re)|clinic|poolinv|investigator",
 }
 _SCORE = r"madrs|ham_?d|ham_?17|hamat|hdrs|qids|ids_?sr|phq|bdi|total|score|basval"
-_SCALES = {
+SCALE_PATTERNS = {
     "MADRS": r"madrs",
     "HAMD-6": r"bech|ham_?d_?6",
     "HAMD-24": r"ham_?d.*24",
@@ -45,7 +45,7 @@ _SCALES = {
     "PHQ-9": r"phq",
     "BDI-II": r"bdi",
 }
-_LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
+LEVEL_PATTERNS: dict[str, tuple[tuple[str, str], ...]] = {
     "sex": ((r"^(f|w|female|woman|weiblich|frau)$", "female"), (r"^(m|male|man|männlich|mann)$", "male")),
     "diagnosis": (
         (r"^mdd|major|unipolar|^f3[23]", "MDD"),
@@ -103,6 +103,7 @@ def draft_mapping(path: str | Path) -> str:
         "# A draft, guessed from names and labels: check every line and finish those marked TODO.",
         f'title = "{TODO}"',
     ]
+    lines[1:1] = _cdisc_lines(guesses)
     lines += _table_lines(main, others, joins)
     available = _columns(main, [other for other, _ in joins])
     roles = main.roles | {
@@ -119,12 +120,12 @@ def draft_mapping(path: str | Path) -> str:
     lines += ["", "[constants]"]
     if "scale" not in same:
         scale = _scale(scores)
-        lines.append(f"scale = {_quoted(scale)}  # TODO one of {', '.join(SCALES)}")
+        lines.append(f"scale = {in_quotes(scale)}  # TODO one of {', '.join(SCALES)}")
     if "diagnosis" not in same and "diagnosis" not in roles:
         lines.append(f'diagnosis = "{TODO}"  # TODO one of {", ".join(declared["diagnosis"].levels)}, or a column')
     lines += _column_lines(roles, available, same)
     if baselines:
-        lines.append(f"score_baseline = {_quoted(baselines[0])}  # TODO the same in all rows of a patient")
+        lines.append(f"score_baseline = {in_quotes(baselines[0])}  # TODO the same in all rows of a patient")
     lines += _course_lines(roles, available, scores, same, long=long, baseline=bool(baselines))
     used = {*roles.values(), *scores[: 1 if long else None], *baselines[:1], *same, *(key for _, key in joins)}
     unused = [name for name in available if name not in used]
@@ -134,12 +135,22 @@ def draft_mapping(path: str | Path) -> str:
             "# Columns not used so far: " + listed(unused, list(available)),
             "# Declare one that the cohort table does not know like this:",
             "# [extra.some_name]",
-            f"# from = {_quoted(next((name for name in unused if not looks_like_value(name)), TODO))}",
+            f"# from = {in_quotes(next((name for name in unused if not looks_like_value(name)), TODO))}",
             '# kind = "yes_no"        # or "number" with minimum, maximum and unit, or "level" with levels',
             '# concept = "symptom_profile"',
             '# known_at = "pre"       # or the time point from which on it is known',
         ]
     return "\n".join(lines) + "\n"
+
+
+def _cdisc_lines(guesses: list[_Guess]) -> list[str]:
+    """Say that there is a mapping for these files already."""
+    columns = {column for guess in guesses for column in guess.table.frame.columns}
+    for name, marks in (("adam", {"USUBJID", "PARAMCD", "AVAL"}), ("sdtm", {"USUBJID", "QSTESTCD"})):
+        if marks <= columns:
+            copied = f"`check FOLDER --draft-mapping --mapping {name}` prints it, to be adjusted"
+            return [f"# This looks like CDISC: begin with --mapping {name} instead; {copied}."]
+    return []
 
 
 def _guess(name: str, table: Table) -> _Guess:
@@ -212,20 +223,20 @@ def _columns(main: _Guess, others: list[_Guess]) -> dict[str, pd.Series]:
 
 def _scale(scores: list[str]) -> str:
     for column in scores:
-        for scale, pattern in _SCALES.items():
+        for scale, pattern in SCALE_PATTERNS.items():
             if re.search(pattern, column.lower()):
                 return scale
     return TODO
 
 
 def _table_lines(main: _Guess, others: list[_Guess], joins: list[tuple[_Guess, str]]) -> list[str]:
-    lines = ["", "[tables]  # the first is the main table", f"{main.name} = {_quoted(main.table.name)}"]
+    lines = ["", "[tables]  # the first is the main table", f"{main.name} = {in_quotes(main.table.name)}"]
     joined = [other for other, _ in joins]
     for other in others:
-        line = f"{other.name} = {_quoted(other.table.name)}"
+        line = f"{other.name} = {in_quotes(other.table.name)}"
         lines.append(line if other in joined else f"# {line}  # TODO no key found to join it by")
     for other, key in joins:
-        lines += ["", "[[join]]", f"table = {_quoted(other.name)}", f"on = {_quoted(key)}  # TODO the right key?"]
+        lines += ["", "[[join]]", f"table = {in_quotes(other.name)}", f"on = {in_quotes(key)}  # TODO the right key?"]
     return lines
 
 
@@ -233,7 +244,7 @@ def _column_lines(roles: dict[str, str], available: dict[str, pd.Series], same: 
     lines = ["", "[columns]"]
     for role in ("patient_id", "site", "age_years", "bmi_kg_m2"):
         if role in roles and role not in same:
-            lines.append(f"{role} = {_quoted(roles[role])}")
+            lines.append(f"{role} = {in_quotes(roles[role])}")
     for role in ("sex", "diagnosis"):
         if role in roles and role not in same:
             lines.append(f"{role} = {_recoded(role, roles[role], available)}")
@@ -243,13 +254,13 @@ def _column_lines(roles: dict[str, str], available: dict[str, pd.Series], same: 
 def _recoded(role: str, column: str, available: dict[str, pd.Series]) -> str:
     labels = _labels(available[column]) if column in available else []
     if not labels:
-        return f"{_quoted(column)}  # TODO recode: {{ from = {_quoted(column)}, levels = {{ ... }} }}"
+        return f"{in_quotes(column)}  # TODO recode: {{ from = {in_quotes(column)}, levels = {{ ... }} }}"
     pairs = []
     for label in labels:
-        target = next((to for pattern, to in _LEVELS[role] if re.search(pattern, label.lower())), TODO)
-        pairs.append(f"{_key(label)} = {_quoted(target)}")
+        target = next((to for pattern, to in LEVEL_PATTERNS[role] if re.search(pattern, label.lower())), TODO)
+        pairs.append(f"{setting_name(label)} = {in_quotes(target)}")
     todo = '  # TODO check; "" for missing, [[course]] where = ... to leave out' if TODO in str(pairs) else ""
-    return f"{{ from = {_quoted(column)}, levels = {{ {', '.join(pairs)} }} }}{todo}"
+    return f"{{ from = {in_quotes(column)}, levels = {{ {', '.join(pairs)} }} }}{todo}"
 
 
 def _course_lines(
@@ -265,7 +276,7 @@ def _course_lines(
     if "course_id" not in same:
         template = "{" + roles["patient_id"] + "}" if "patient_id" in roles else TODO
         todo = "" if "patient_id" in roles else "  # TODO the column that names the course"
-        lines.append(f"course_id = {_quoted(template)}{todo}")
+        lines.append(f"course_id = {in_quotes(template)}{todo}")
     lines.append("""# where = 'group == "..." and age >= 18'  # TODO rows that count; leave out for all""")
     if "arm" in roles and "arm" not in same:
         recoded = _recoded("arm", roles["arm"], available)
@@ -275,23 +286,23 @@ def _course_lines(
         for column in scores:
             early = re.search(_BASELINE, column.lower())
             target = "score_baseline" if early and "score_baseline" not in str(wide) else ""
-            wide.append(f"{target or '# score_<time point>'} = {_quoted(column)}")
+            wide.append(f"{target or '# score_<time point>'} = {in_quotes(column)}")
         return [*lines, *wide]
     lines += ["[course.visits]"]
     if "visit" in roles:
-        lines.append(f"label = {_quoted(roles['visit'])}  # TODO the column that names the visit")
+        lines.append(f"label = {in_quotes(roles['visit'])}  # TODO the column that names the visit")
     if "days" in roles:
-        lines.append(f"days = {_quoted(roles['days'])}  # TODO days since the first infusion?")
+        lines.append(f"days = {in_quotes(roles['days'])}  # TODO days since the first infusion?")
     if "visit" not in roles and "days" not in roles:
         lines.append(f'label = "{TODO}"  # TODO or days = "...", or date = "..." with start = "..."')
-    lines.append(f"score = {_quoted(scores[0] if scores else TODO)}  # TODO the total of the scale")
+    lines.append(f"score = {in_quotes(scores[0] if scores else TODO)}  # TODO the total of the scale")
     if "visit" in roles or "days" not in roles:
         lines.append("[course.visits.points]  # TODO baseline and time points of the protocol = labels")
         labels = _labels(available[roles["visit"]]) if "visit" in roles else []
         first = next((label for label in labels if re.search(_BASELINE, label.lower())), TODO)
         point = "baseline" if not baseline else BUILT_IN[DEFAULT_PROTOCOL].outcome
-        lines.append(f"{point} = {_quoted(TODO if baseline else first)}  # TODO")
-        lines += [f"# <time point> = {_quoted(label)}" for label in labels if label != first]
+        lines.append(f"{point} = {in_quotes(TODO if baseline else first)}  # TODO")
+        lines += [f"# <time point> = {in_quotes(label)}" for label in labels if label != first]
     return lines
 
 
@@ -300,9 +311,11 @@ def _slug(name: str) -> str:
     return stem or "table"
 
 
-def _quoted(text: str) -> str:
+def in_quotes(text: str) -> str:
+    """Return a text as TOML writes it."""
     return json.dumps(text, ensure_ascii=False)
 
 
-def _key(text: str) -> str:
-    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else _quoted(text)
+def setting_name(text: str) -> str:
+    """Return a name as TOML writes it in front of `=`, in quotes where it must be."""
+    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else in_quotes(text)

@@ -13,12 +13,16 @@ from ketapredict.errors import MappingError
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """A further table whose row is added to each row of the main table with the same key."""
+    """A further table whose row is added to each row of the main table with the same key.
+
+    `where` says which rows of it count; all without it.
+    """
 
     table: str
     left: tuple[str, ...]
     right: tuple[str, ...]
     optional: bool = False
+    where: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +32,53 @@ class Visits:
     Attributes
     ----------
     score : Derivation
-    label : str
-        Column of visit labels, empty where there is none.
+    labels : tuple of str
+        Columns of the visit's label, empty where there is none; of several those that are present are joined
+        with ` / `.
     points : tuple of (str, str)
         Label and the time point (or `baseline`) that it stands for.
+    baseline : Expression or None
+        Which rows are the baseline, whatever their label and time.
     days, hours : str
         Column with the time since the start of infusion 1.
+    study_day : str
+        Column with the day of CDISC: the day of infusion 1 is day 1, the day before it day -1.
     date, start : str
         Columns with the date of the visit and of infusion 1, instead of days.
     date_format : str or None
+    item, value : str
+        Files with one row for each item of a visit: the column that names the item and the one with its value.
+        The items' names are then names of columns.
     """
 
     score: Derivation
-    label: str = ""
+    labels: tuple[str, ...] = ()
     points: tuple[tuple[str, str], ...] = ()
+    baseline: Expression | None = None
     days: str = ""
     hours: str = ""
+    study_day: str = ""
     date: str = ""
     start: str = ""
     date_format: str | None = None
+    item: str = ""
+    value: str = ""
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """Columns that say when the visit was."""
+        return tuple(name for name in (self.days, self.hours, self.study_day, self.date, self.start) if name)
 
     @property
     def has_time(self) -> bool:
         """Whether the time of a visit is known."""
-        return bool(self.days or self.hours or self.date)
+        return bool(self.times)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the source columns that it uses, those of the score apart."""
+        flags = self.baseline.columns if self.baseline else ()
+        return tuple(name for name in (*self.labels, *flags, *self.times, self.item, self.value) if name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +156,7 @@ def check_against_protocol(mapping: Mapping, protocol: Protocol) -> dict[str, Co
         for column, derivation in columns.items():
             _check_visit(mapping.name, column, derivation, declared[column], block, protocol)
         same = {column: Derivation(source=column) for column in declared} if mapping.same_names else {}
-        visit_scores = block.visits.score.columns if block.visits else ()
+        visit_scores = (*block.visits.score.columns, block.visits.value) if block.visits else ()
         refuse_later_sources(mapping.name, same | columns, visit_scores, declared, protocol)
         if block.visits is not None:
             strange = sorted({point for _, point in block.visits.points} - set(points))
@@ -138,7 +165,13 @@ def check_against_protocol(mapping: Mapping, protocol: Protocol) -> dict[str, Co
                     f"{mapping.name}: [course.visits.points]: expected points out of {', '.join(points)} "
                     f"(protocol {protocol.name}); not known: {', '.join(strange)}."
                 )
-            mapped = {f"score_{point}" for _, point in block.visits.points} & set(columns)
+            visited = {point for _, point in block.visits.points} | ({BASELINE} if block.visits.baseline else set())
+            if block.visits.baseline and BASELINE in {point for _, point in block.visits.points}:
+                raise MappingError(
+                    f"{mapping.name}: [course.visits]: expected the baseline by its label (points) or by a condition "
+                    "(baseline), found both."
+                )
+            mapped = {f"score_{point}" for point in visited} & set(columns)
             if mapped:
                 raise MappingError(
                     f"{mapping.name}: expected {', '.join(sorted(mapped))} from a column or from a visit, found both."

@@ -4,13 +4,15 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping as MappingABC
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from ketapredict.cohort.cells import MISSING_MARKERS
 from ketapredict.cohort.columns import CONCEPTS, Column, default_resolution, is_reserved
 from ketapredict.cohort.derivations import Derivation, checked_date_format, parse_derivation
-from ketapredict.cohort.expressions import check_condition, parse_expression
+from ketapredict.cohort.expressions import Expression, check_condition, parse_expression
 from ketapredict.cohort.mapping import CourseBlock, Join, Mapping, Visits
 from ketapredict.errors import MappingError
 
@@ -29,8 +31,9 @@ _TOP = (
     "extra",
 )
 _COURSE = ("course_id", "arm", "where", "columns", "visits")
-_JOIN = ("table", "on", "optional")
-_VISITS = ("label", "days", "hours", "date", "start", "date_format", "score", "points")
+_JOIN = ("table", "on", "optional", "where")
+_VISIT_TEXTS = ("days", "hours", "study_day", "date", "start", "date_format", "item", "value")
+_VISITS = ("label", "baseline", *_VISIT_TEXTS, "score", "points")
 _EXTRA_KINDS = ("number", "yes_no", "level")
 _DECLARATION = (
     "kind",
@@ -45,22 +48,55 @@ _DECLARATION = (
 )
 
 
-def load_mapping(path: str | Path) -> Mapping:
-    """Read a mapping from a TOML file.
+def load_mapping(name_or_path: str | Path) -> Mapping:
+    """Read a mapping from a TOML file, or one of the project's own by its name (`adam`, `sdtm`, ...).
 
     Raises
     ------
     MappingError
-        If there is no such file, it is no TOML, or a setting is unknown, missing or of the wrong type.
+        If it is neither, the file is no TOML, or a setting is unknown, missing or of the wrong type.
     """
-    path = Path(path)
+    path: Path | Traversable = Path(name_or_path)
+    if str(name_or_path) in own_mappings():
+        path = mapping_folder() / f"{name_or_path}.toml"
     try:
         content = tomllib.loads(path.read_text("utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError):
-        raise MappingError(f"Expected a mapping (TOML), found no file at {path}.") from None
+        raise MappingError(
+            f"Expected a mapping: a TOML file, or one of {', '.join(own_mappings())}; found no file at {path}."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MappingError(f"{path.name}: expected TOML: {error}.") from None
     return mapping_from_plain(content, path.name)
+
+
+def mapping_folder() -> Traversable:
+    """Return the folder of the project's mappings and protocols.
+
+    A wheel carries `data/mappings` as package data; a source checkout has it at the top.
+    """
+    packaged = files("ketapredict") / "public_data" / "mappings"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "data" / "mappings"
+
+
+def own_mappings() -> tuple[str, ...]:
+    """Return the names of the project's own mappings."""
+    names = (file.name for file in mapping_folder().iterdir())
+    ours = [name for name in names if name.endswith(".toml") and not name.endswith(".protocol.toml")]
+    return tuple(sorted(name.removesuffix(".toml") for name in ours))
+
+
+def own_mapping_text(name: str) -> str:
+    """Return the text of one of the project's own mappings, to be copied and adjusted.
+
+    Raises
+    ------
+    MappingError
+        If there is none of that name.
+    """
+    if name not in own_mappings():
+        raise MappingError(f"Expected one of {', '.join(own_mappings())}, whose text is printed; found another name.")
+    return (mapping_folder() / f"{name}.toml").read_text("utf-8")
 
 
 def mapping_from_plain(content: MappingABC[str, Any], name: str = "mapping") -> Mapping:
@@ -124,13 +160,7 @@ def _course(block: Any, place: str) -> CourseBlock:
     if "arm" in block:
         arm = block["arm"]
         columns["arm"] = parse_derivation({"value": arm} if isinstance(arm, str) else arm, f"{place}: arm")
-    where = None
-    if "where" in block:
-        try:
-            where = parse_expression(_text(block, "where", place))
-            check_condition(where)
-        except MappingError as error:
-            raise MappingError(f"{place}: where: {error}") from None
+    where = _condition(block, "where", place)
     visits = _visits(block["visits"], f"{place}: [course.visits]") if "visits" in block else None
     return CourseBlock(columns, where, visits)
 
@@ -141,12 +171,15 @@ def _visits(value: Any, place: str) -> Visits:
     _refuse_unknown(value, _VISITS, place)
     if "score" not in value:
         raise MappingError(f"{place}: expected score, the column of the scale's total (or its items).")
-    texts = {key: _text(value, key, place) for key in _VISITS[:6] if key in value}
-    times = [key for key in ("days", "hours", "date") if key in texts]
+    texts = {key: _text(value, key, place) for key in _VISIT_TEXTS if key in value}
+    label_columns = _names(value, "label", place)
+    times = [key for key in ("days", "hours", "study_day", "date") if key in texts]
     if len(times) > 1 or ("date" in texts) != ("start" in texts):
-        raise MappingError(f"{place}: expected one of days, hours, or date together with start.")
-    if not times and "label" not in texts:
-        raise MappingError(f"{place}: expected label, or one of days, hours, date with start.")
+        raise MappingError(f"{place}: expected one of days, hours, study_day, or date together with start.")
+    if not times and not label_columns:
+        raise MappingError(f"{place}: expected label, or one of days, hours, study_day, date with start.")
+    if ("item" in texts) != ("value" in texts):
+        raise MappingError(f"{place}: expected item and value together.")
     if "date_format" in texts:
         checked_date_format(texts["date_format"], place)
     points = []
@@ -159,12 +192,12 @@ def _visits(value: Any, place: str) -> Visits:
     names = [label for label, _ in points]
     if len(set(names)) < len(names):
         raise MappingError(f"{place}: points: expected each label once.")
-    if ("label" in texts) != bool(points):
+    if bool(label_columns) != bool(points):
         raise MappingError(f"{place}: expected label together with [course.visits.points].")
     score = parse_derivation(value["score"], f"{place}: score")
     if score.visit:
         raise MappingError(f"{place}: score: expected no visit; every visit has its score.")
-    return Visits(score=score, points=tuple(points), **texts)
+    return Visits(score, label_columns, tuple(points), _condition(value, "baseline", place), **texts)
 
 
 def _join(value: Any, tables: MappingABC[str, Any], name: str) -> Join:
@@ -180,7 +213,7 @@ def _join(value: Any, tables: MappingABC[str, Any], name: str) -> Join:
     keys = [tuple(side) if isinstance(side, list) else (side,) for side in sides]
     if len(keys[0]) != len(keys[1]) or not all(isinstance(key, str) and key for side in keys for key in side):
         raise MappingError(f'{place}: expected on = "key column" or on = {{ left = "...", right = "..." }}.')
-    return Join(table, keys[0], keys[1], _flag(value, "optional", place))
+    return Join(table, keys[0], keys[1], _flag(value, "optional", place), _condition(value, "where", place))
 
 
 def _extra(name: str, value: Any, place: str) -> tuple[Column, Derivation]:
@@ -284,6 +317,26 @@ def _text(value: MappingABC[str, Any], key: str, place: str) -> str:
     if not isinstance(text, str) or not text:
         raise MappingError(f"{place}: expected {key} as text in quotes.")
     return text
+
+
+def _names(value: MappingABC[str, Any], key: str, place: str) -> tuple[str, ...]:
+    """Return a column name, or a list of them, as a tuple; empty where the setting is absent."""
+    names = value.get(key, [])
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise MappingError(f"{place}: expected {key} as a column name in quotes, or a list of them.")
+    return tuple(names)
+
+
+def _condition(value: MappingABC[str, Any], key: str, place: str) -> Expression | None:
+    if key not in value:
+        return None
+    try:
+        condition = parse_expression(_text(value, key, place))
+        check_condition(condition)
+    except MappingError as error:
+        raise MappingError(f"{place}: {key}: {error}") from None
+    return condition
 
 
 def _flag(value: MappingABC[str, Any], key: str, place: str) -> bool:

@@ -64,7 +64,7 @@ def read_cohort(
         extras = merged_extras(extras, mapping)
     raw = raw_courses(path, mapping, protocol, extras)
     refuse_no_course(raw, path)
-    return _validated(raw, protocol, extras, show_values=show_values)
+    return cohort_of(raw, protocol, extras, show_values=show_values)
 
 
 def raw_courses(path: Path, mapping: Mapping | None, protocol: Protocol, extras: tuple[Column, ...]) -> RawCourses:
@@ -109,7 +109,7 @@ def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Col
     raw = RawCourses(
         cells, np.arange(1, len(frame) + 1), RejectLog(), used=len(frame), simulated=holds_simulated(cells)
     )
-    return _validated(raw, protocol, extras)
+    return cohort_of(raw, protocol, extras)
 
 
 def validated(
@@ -149,7 +149,8 @@ def told_of(cohort: Cohort, observed: Observed) -> tuple[str, ...]:
     return (*marked, *cohort.notices, *observed.notices(cohort.protocol))
 
 
-def _validated(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...], *, show_values: bool = False) -> Cohort:
+def cohort_of(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...], *, show_values: bool = False) -> Cohort:
+    """Turn raw courses into a cohort; parameters and errors are those of `read_cohort`."""
     cohort, observed = validated(raw, protocol, extras, show_values=show_values)
     return replace(cohort, notices=told_of(cohort, observed))
 

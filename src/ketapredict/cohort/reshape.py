@@ -10,15 +10,16 @@ from ketapredict.cohort.cells import as_text
 from ketapredict.cohort.cohort import Source, holds_simulated
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.course_maker import CourseMaker
-from ketapredict.cohort.derivations import Derivation
+from ketapredict.cohort.derivations import Derivation, derive
 from ketapredict.cohort.evaluation import evaluate_condition
 from ketapredict.cohort.headers import holds_any, listed
-from ketapredict.cohort.joins import joined_tables, read_tables
-from ketapredict.cohort.mapping import CourseBlock, Mapping, check_against_protocol
+from ketapredict.cohort.item_rows import SpreadItems, refuse_absent_items, spread_items, wanted_items
+from ketapredict.cohort.joins import JoinedTables, read_tables
+from ketapredict.cohort.mapping import CourseBlock, Mapping, Visits, check_against_protocol
 from ketapredict.cohort.protocols import BASELINE, Protocol
 from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
 from ketapredict.cohort.tables import Table
-from ketapredict.cohort.visits import place_visits
+from ketapredict.cohort.visits import place_by_label, place_visits
 from ketapredict.errors import MappingError
 
 NO_FIELD = "the number of fields of the header"
@@ -66,8 +67,8 @@ class RawCourses:
 
 
 @dataclass
-class _Block:
-    """Courses of one [[course]] block."""
+class BlockCourses:
+    """Courses of one [[course]] block; `absent_items` are items that a column uses and no row names."""
 
     frame: pd.DataFrame
     rows: np.ndarray
@@ -77,6 +78,7 @@ class _Block:
     used: np.ndarray
     kept: np.ndarray
     undecided: int
+    absent_items: frozenset[str] = frozenset()
 
 
 def apply_mapping(mapping: Mapping, path: Path, protocol: Protocol) -> RawCourses:
@@ -98,75 +100,96 @@ def apply_mapping(mapping: Mapping, path: Path, protocol: Protocol) -> RawCourse
     """
     declared = check_against_protocol(mapping, protocol)
     tables = read_tables(mapping, path)
-    _refuse_files_without_header(mapping, tables, declared)
-    frame, rows, decimal_commas, notices = joined_tables(mapping, tables)
+    refuse_files_without_header(mapping, tables, declared)
     main = tables[0][1]
-    log = RejectLog()
-    parts: list[_Block] = []
-    for number, course in enumerate(mapping.courses, 1):
-        place = f"{mapping.name}: [[course]] {number}"
-        parts.append(_courses(course, mapping, frame, rows, decimal_commas, protocol, declared, place))
-    frames = [part.frame for part in parts]
-    one_row_one_course = all(course.visits is None for course in mapping.courses)
-    if len(main.ragged):
-        log.add(np.full(len(main.ragged), -1), main.ragged, WHOLE_ROW, "fields", NO_FIELD)
-        if one_row_one_course:
-            log = RejectLog()
-            log.add(np.arange(len(main.ragged)), main.ragged, WHOLE_ROW, "fields", NO_FIELD)
-            frames.insert(0, pd.DataFrame(index=range(len(main.ragged))))
-        else:
-            notices.append(
-                f"{main.name}: {len(main.ragged)} rows have another number of fields than the header and belong "
-                "to no course"
-            )
-    ragged_courses = len(main.ragged) if one_row_one_course else 0
-    first_course = ragged_courses
-    for part in parts:
-        log.extend(part.log, first_course)
-        first_course += len(part.rows)
-    raw = pd.concat([part for part in frames if len(part)], ignore_index=True) if first_course else frames[-1]
-    all_rows = np.concatenate([main.ragged[:ragged_courses], *(part.rows for part in parts)]).astype(np.int64)
-    cell_rows = {}
-    for column in sorted({column for part in parts for column in part.cell_rows}):
-        pieces = [part.cell_rows.get(column, part.rows) for part in parts]
-        cell_rows[column] = np.concatenate([main.ragged[:ragged_courses], *pieces]).astype(np.int64)
+    notices = [f"{table.name}: read with {', '.join(table.notices)}" for _, table in tables if table.notices]
+    joined = JoinedTables(mapping, tables)
+    frame, rows, decimal_commas = joined.join(main)
+    notices += joined.notices()
+    parts = []
+    for number, course in enumerate(mapping.courses):
+        part = block_courses(
+            course, mapping, frame, rows, decimal_commas, protocol, declared, block_name(mapping, number)
+        )
+        refuse_absent_items(part.absent_items, course.visits, block_name(mapping, number))
+        parts.append(part)
+    ragged_courses = main.ragged if one_row_one_course(mapping) else main.ragged[:0]
+    raw = combined(parts, ragged_courses)
+    if len(main.ragged) > len(ragged_courses):
+        raw.log.add(np.full(len(main.ragged), -1), main.ragged, WHOLE_ROW, "fields", NO_FIELD)
+        notices.append(ragged_notice(main.name, len(main.ragged)))
     used = np.zeros(len(frame), dtype=bool)
     kept = np.zeros(len(frame), dtype=bool)
     for part in parts:
         used |= part.used
         kept |= part.kept
-    undecided = sum(part.undecided for part in parts)
+    notices += mapping_notices(mapping, sum(part.undecided for part in parts), list(frame.columns), declared)
+    raw.used = int(used.sum()) + len(ragged_courses)
+    raw.filtered = int((~kept).sum())
+    raw.unmatched = main.row_count - raw.used - raw.filtered
+    raw.notices = notices
+    raw.sources = tuple(dict.fromkeys(Source(table.name, table.sha256, table.row_count) for _, table in tables))
+    raw.simulated = any(holds_simulated(table.frame) for _, table in tables)
+    return raw
+
+
+def block_name(mapping: Mapping, number: int) -> str:
+    """Name a [[course]] block, by its position from 0, for messages."""
+    return f"{mapping.name}: [[course]] {number + 1}"
+
+
+def one_row_one_course(mapping: Mapping) -> bool:
+    """Whether every row is a course in all blocks."""
+    return all(course.visits is None for course in mapping.courses)
+
+
+def ragged_notice(name: str, count: int) -> str:
+    """Tell of rows of a wrong number of fields in a table with one row a visit."""
+    return f"{name}: {count} rows have another number of fields than the header and belong to no course"
+
+
+def mapping_notices(mapping: Mapping, undecided: int, header: list[str], declared: dict[str, Column]) -> list[str]:
+    """Tell of conditions that missing cells left open and of columns that nothing uses."""
+    notices = []
     if undecided:
         notices.append(
             f"{undecided} times a missing cell left a condition (where) open; such a row does not count for that course"
         )
     if mapping.same_names:
-        used_names = _source_names(mapping) | set(declared)
-        unused = [name for name in frame.columns if name not in used_names]
+        used_names = source_names(mapping) | set(declared)
+        unused = [name for name in header if name not in used_names]
         if unused:
-            notices.append(f"columns not used: {listed(unused, list(frame.columns))}")
-    n_used = int(used.sum()) + ragged_courses
-    n_filtered = int((~kept).sum())
-    return RawCourses(
-        raw,
-        all_rows,
-        log,
-        n_used,
-        n_filtered,
-        main.row_count - n_used - n_filtered,
-        cell_rows,
-        frozenset().union(*(part.decimal_commas for part in parts)),
-        notices,
-        tuple(Source(table.name, table.sha256, table.row_count) for _, table in tables),
-        any(holds_simulated(table.frame) for _, table in tables),
-    )
+            notices.append(f"columns not used: {listed(unused, header)}")
+    return notices
 
 
-def _refuse_files_without_header(
-    mapping: Mapping, tables: list[tuple[str, Table]], declared: dict[str, Column]
-) -> None:
+def combined(parts: list[BlockCourses], ragged: np.ndarray) -> RawCourses:
+    """Put the courses of all blocks together, after those of `ragged`, numbers of rows with too few or many fields.
+
+    What became of the rows, notices and sources are left for the caller.
+    """
+    log = RejectLog()
+    frames = [part.frame for part in parts]
+    if len(ragged):
+        log.add(np.arange(len(ragged)), ragged, WHOLE_ROW, "fields", NO_FIELD)
+        frames.insert(0, pd.DataFrame(index=range(len(ragged))))
+    first_course = len(ragged)
+    for part in parts:
+        log.extend(part.log, first_course)
+        first_course += len(part.rows)
+    raw = pd.concat([part for part in frames if len(part)], ignore_index=True) if first_course else frames[-1]
+    rows = np.concatenate([ragged, *(part.rows for part in parts)]).astype(np.int64)
+    cell_rows = {}
+    for column in sorted({column for part in parts for column in part.cell_rows}):
+        pieces = [part.cell_rows.get(column, part.rows) for part in parts]
+        cell_rows[column] = np.concatenate([ragged, *pieces]).astype(np.int64)
+    commas = frozenset().union(*(part.decimal_commas for part in parts))
+    return RawCourses(raw, rows, log, used=0, cell_rows=cell_rows, decimal_commas=commas)
+
+
+def refuse_files_without_header(mapping: Mapping, tables: list[tuple[str, Table]], declared: dict[str, Column]) -> None:
     """Refuse a file whose first row holds no name that the mapping uses, without telling what it holds."""
-    used = _source_names(mapping)
+    used = source_names(mapping)
     for number, (name, table) in enumerate(tables):
         keys = {key for join in mapping.joins if join.table == name for key in join.right}
         if number == 0:
@@ -181,7 +204,7 @@ def _refuse_files_without_header(
             )
 
 
-def _source_names(mapping: Mapping) -> set[str]:
+def source_names(mapping: Mapping) -> set[str]:
     """Return the names of all source columns that a mapping uses, those of joins apart."""
     used: set[str] = set()
     for block in mapping.courses:
@@ -189,19 +212,11 @@ def _source_names(mapping: Mapping) -> set[str]:
             used |= set(derivation.columns)
         used |= set(block.where.columns) if block.where else set()
         if block.visits:
-            visits = block.visits
-            used |= {
-                visits.label,
-                visits.days,
-                visits.hours,
-                visits.date,
-                visits.start,
-                *visits.score.columns,
-            }
+            used |= {*block.visits.columns, *block.visits.score.columns}
     return used - {""}
 
 
-def _courses(
+def block_courses(
     course: CourseBlock,
     mapping: Mapping,
     frame: pd.DataFrame,
@@ -210,8 +225,28 @@ def _courses(
     protocol: Protocol,
     declared: dict[str, Column],
     place: str,
-) -> _Block:
-    """Make the courses of one block."""
+) -> BlockCourses:
+    """Make the courses of one block, of all rows or of all those of some courses.
+
+    Parameters
+    ----------
+    course : CourseBlock
+    mapping : Mapping
+    frame : pandas.DataFrame
+        Rows of the joined tables.
+    rows : numpy.ndarray of int64
+        Their numbers in the main table.
+    decimal_commas : frozenset of str
+    protocol : Protocol
+    declared : dict of str to Column
+    place : str
+        For messages.
+
+    Raises
+    ------
+    MappingError
+        If a column that the block uses does not exist, or the block names no course_id.
+    """
     kept = np.ones(len(frame), dtype=bool)
     not_numbers: dict[str, np.ndarray] = {}
     undecided = 0
@@ -223,14 +258,19 @@ def _courses(
         kept = truth.true | broken
         undecided = int((truth.unknown & ~broken).sum())
         frame, rows = frame[kept].reset_index(drop=True), rows[kept]
-    columns = mapping.columns | course.columns
-    if mapping.same_names:
-        columns = {name: Derivation(source=name) for name in frame.columns if name in declared} | columns
-    if "course_id" not in columns:
-        raise MappingError(f'{place}: expected course_id, a column or a template such as "{{patient}}-ketamine".')
+    columns = block_columns(course, mapping, list(frame.columns), declared, place)
+    spread = None
+    absent_items: frozenset[str] = frozenset()
+    not_numbers = {name: mask[kept] for name, mask in not_numbers.items()}
+    if course.visits is not None and course.visits.item:
+        spread, absent_items = _spread(course.visits, columns, frame, decimal_commas, protocol, place)
+        not_numbers = {name: _any_of(spread, mask) for name, mask in not_numbers.items()}
+        if course.visits.value in decimal_commas:
+            decimal_commas |= set(spread.frame.columns) - set(frame.columns)
+        frame, item_rows, rows = spread.frame, rows, rows[spread.first]
     maker = CourseMaker(frame, rows, decimal_commas, declared, place)
     for name, mask in not_numbers.items():
-        maker.flag_rows(name, mask[kept], "number", f"a number in {name}")
+        maker.flag_rows(name, mask, "number", f"a number in {name}")
     if course.visits is None:
         maker.group(np.arange(len(frame)))
         for name, derivation in columns.items():
@@ -238,10 +278,85 @@ def _courses(
         used_here = np.ones(len(frame), dtype=bool)
     else:
         used_here = _long_to_wide(maker, course, columns, protocol)
+    if spread is not None:
+        for rule, expected, problems in (
+            ("repeated visit", "one row for each item of a visit", spread.repeated),
+            ("varies within visit", "the same in all rows of a visit", spread.varying),
+        ):
+            for name, found in problems:
+                courses = maker.courses[spread.visit[found]]
+                maker.log.add(courses, item_rows[found], name, rule, expected)
+        used_here = (spread.visit >= 0) & np.append(used_here, False)[spread.visit]
     used = np.zeros(len(kept), dtype=bool)
     used[np.flatnonzero(kept)[used_here]] = True
     table = pd.DataFrame(maker.cells, index=range(maker.n_courses))
-    return _Block(table, maker.course_rows, maker.log, maker.cell_rows, maker.decimal_commas, used, kept, undecided)
+    return BlockCourses(
+        table,
+        maker.course_rows,
+        maker.log,
+        maker.cell_rows,
+        maker.decimal_commas,
+        used,
+        kept,
+        undecided,
+        absent_items,
+    )
+
+
+def block_columns(
+    course: CourseBlock, mapping: Mapping, header: list[str], declared: dict[str, Column], place: str
+) -> dict[str, Derivation]:
+    """Return the recipes of all columns of a block.
+
+    Raises
+    ------
+    MappingError
+        If it names no course_id.
+    """
+    columns = mapping.columns | course.columns
+    if mapping.same_names:
+        columns = {name: Derivation(source=name) for name in header if name in declared} | columns
+    if "course_id" not in columns:
+        raise MappingError(f'{place}: expected course_id, a column or a template such as "{{patient}}-ketamine".')
+    return columns
+
+
+def course_ids(
+    columns: dict[str, Derivation], frame: pd.DataFrame, decimal_commas: frozenset[str], place: str
+) -> pd.Series:
+    """Return the course id of each source row as text, missing where it is."""
+    return as_text(derive(columns["course_id"], frame, decimal_commas, place=f"{place}: course_id").cells)
+
+
+def _spread(
+    visits: Visits,
+    columns: dict[str, Derivation],
+    frame: pd.DataFrame,
+    decimal_commas: frozenset[str],
+    protocol: Protocol,
+    place: str,
+) -> tuple[SpreadItems, frozenset[str]]:
+    """Make one row a visit of the rows that are items; also return the items that no row names."""
+    used = {name for derivation in (*columns.values(), visits.score) for name in derivation.columns}
+    places = place_by_label(visits, frame, protocol, decimal_commas)
+    absent = set(wanted_items(used, frame)) - set(as_text(frame[visits.item]).dropna().unique())
+    ids = course_ids(columns, frame, decimal_commas, place)
+    return spread_items(visits, used, frame, _course_codes(ids), places), frozenset(absent)
+
+
+def _any_of(spread: SpreadItems, mask: np.ndarray) -> np.ndarray:
+    """Whether any row of each visit is marked."""
+    marked = np.zeros(len(spread.first) + 1, dtype=bool)
+    marked[spread.visit[mask]] = True
+    return marked[:-1]
+
+
+def _course_codes(ids: pd.Series) -> np.ndarray:
+    """Return the course of each row; a row without an id is a course of its own, which is rejected later."""
+    codes = pd.factorize(ids, use_na_sentinel=True)[0].astype(np.int64)
+    nameless = np.flatnonzero(codes < 0)
+    codes[nameless] = int(codes.max(initial=-1)) + 1 + np.arange(len(nameless))
+    return codes
 
 
 def _long_to_wide(
@@ -252,11 +367,7 @@ def _long_to_wide(
     assert visits is not None
     frame = maker.frame
     ids = as_text(maker.derived("course_id", columns["course_id"], columns).cells)
-    codes, _ = pd.factorize(ids, use_na_sentinel=True)
-    nameless = np.flatnonzero(codes < 0)
-    codes = codes.astype(np.int64)
-    # A row without an id cannot be joined with others: a course of its own, rejected later.
-    codes[nameless] = int(codes.max(initial=-1)) + 1 + np.arange(len(nameless))
+    codes = _course_codes(ids)
     maker.group(codes)
     score = maker.derived("visits: score", visits.score, columns)
     mapped_points = {point for _, point in visits.points}
@@ -266,7 +377,7 @@ def _long_to_wide(
         codes,
         score.cells.notna().to_numpy(),
         protocol,
-        baseline_by_time=BASELINE not in mapped_points and "score_baseline" not in columns,
+        baseline_by_time=BASELINE not in mapped_points and visits.baseline is None and "score_baseline" not in columns,
         decimal_commas=maker.source_commas,
     )
     points = (BASELINE, *protocol.names)
@@ -289,5 +400,5 @@ def _long_to_wide(
         else:
             maker.take_constant(column, derivation, columns)
     used = placed.placed | maker.flagged_rows
-    used[nameless] = True
+    used[ids.isna().to_numpy()] = True
     return used

@@ -1,4 +1,4 @@
-"""One source file as a table: delimited text, Parquet or the first sheet of an Excel file."""
+"""One source as a table: delimited text, Parquet (a file or a folder of parts), Excel or SAS."""
 
 import hashlib
 import io
@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ketapredict.cohort import parquet, sas
 from ketapredict.cohort.cells import MISSING_MARKERS, has_decimal_comma
 from ketapredict.cohort.headers import refuse_repeated
 from ketapredict.errors import FileError
 
 UNNAMED = "unnamed_"
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet", ".xlsx")
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", parquet.SUFFIX, ".xlsx", *sas.SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,14 @@ class Table:
     name : str
         File name without folder.
     frame : pandas.DataFrame
-        Cells as text (`str`, trimmed) from delimited files; with the file's own types from Parquet and
-        Excel. Missing markers are missing cells. RangeIndex.
+        Cells as text (`str`, trimmed) from delimited files; with the file's own types from Parquet,
+        Excel and SAS. Missing markers are missing cells. RangeIndex.
     rows : numpy.ndarray of int64
         Number of each row in the file; the first after the header is 1, empty lines are not counted.
     ragged : numpy.ndarray of int64
         Numbers of the rows that have another number of fields than the header; they are not in `frame`.
     sha256 : str
-        Of the file's bytes.
+        Of the file's bytes; of a folder, of its parts' names and hashes.
     decimal_comma : bool
         Whether `12,5` is a number.
     notices : tuple of str
@@ -58,13 +59,21 @@ def is_table_file(path: Path) -> bool:
     return path.is_file() and path.name.lower().endswith(TABLE_SUFFIXES)
 
 
+def table_stem(path: Path) -> str:
+    """Return the name of a table in lower case without the ending that tells its format."""
+    name = path.name.lower()
+    endings = sorted((ending for ending in TABLE_SUFFIXES if name.endswith(ending)), key=len)
+    return name.removesuffix(endings[-1]) if endings else name
+
+
 def read_table(path: str | Path, missing: tuple[str, ...] = MISSING_MARKERS) -> Table:
-    """Read one file.
+    """Read one file, or a folder of Parquet parts.
 
     Parameters
     ----------
     path : str or Path
-        CSV, TSV or other delimited text (also .gz), Parquet or Excel (.xlsx, first sheet).
+        CSV, TSV or other delimited text (also .gz), Parquet (file or folder), Excel (.xlsx, first sheet), SAS
+        (.xpt, .sas7bdat). What it is, its first bytes say.
     missing : tuple of str
         Cells that mean missing.
 
@@ -76,9 +85,7 @@ def read_table(path: str | Path, missing: tuple[str, ...] = MISSING_MARKERS) -> 
     """
     path = Path(path)
     if path.is_dir():
-        raise FileError(
-            f"Expected a table file, found the folder {path.name}. Name a file, or use a mapping with [tables]."
-        )
+        return _read_folder(path, missing)
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -91,10 +98,13 @@ def read_table(path: str | Path, missing: tuple[str, ...] = MISSING_MARKERS) -> 
     ragged = np.empty(0, dtype=np.int64)
     delimiter = ""
     if content[:4] == b"PAR1":
-        frame = _read_parquet(content, path.name)
+        frame = parquet.read_parquet(content, path.name)
+        rows = np.arange(1, len(frame) + 1)
+    elif sas.is_sas(content):
+        frame, notices = sas.read_sas(content, path.name)
         rows = np.arange(1, len(frame) + 1)
     elif content[:4] == b"PK\x03\x04":
-        frame, rows = _read_excel(content, path.name)
+        frame, rows, notices = _read_excel(content, path.name)
     elif content[:4] == b"\xd0\xcf\x11\xe0":
         raise FileError(f"{path.name}: expected .xlsx, found an old Excel file (.xls). Save it as .xlsx or CSV.")
     else:
@@ -102,22 +112,39 @@ def read_table(path: str | Path, missing: tuple[str, ...] = MISSING_MARKERS) -> 
 
         frame, ragged, delimiter, notices = read_delimited(content, path.name)
         rows = np.setdiff1d(np.arange(1, len(frame) + len(ragged) + 1), ragged, assume_unique=True)
-    frame, notices = _named_columns(frame, path.name, notices)
+    digest = hashlib.sha256(content).hexdigest()
+    return _table(path.name, frame, rows, ragged, digest, missing, notices, may_have_commas=delimiter not in {"", ","})
+
+
+def _read_folder(folder: Path, missing: tuple[str, ...]) -> Table:
+    if not parquet.parts_of(folder):
+        raise FileError(
+            f"Expected a table file, found the folder {folder.name}. Name a file, or use a mapping with [tables]."
+        )
+    frame, digest = parquet.read_parts(folder)
+    rows = np.arange(1, len(frame) + 1)
+    return _table(folder.name, frame, rows, np.empty(0, dtype=np.int64), digest, missing, [], may_have_commas=False)
+
+
+def _table(
+    name: str,
+    frame: pd.DataFrame,
+    rows: np.ndarray,
+    ragged: np.ndarray,
+    sha256: str,
+    missing: tuple[str, ...],
+    notices: list[str],
+    *,
+    may_have_commas: bool,
+) -> Table:
+    frame, notices = _named_columns(frame, name, notices)
     if not len(frame) and not len(ragged):
-        raise FileError(f"{path.name}: expected rows below the header, found none.")
+        raise FileError(f"{name}: expected rows below the header, found none.")
     frame = frame.apply(without_markers, args=(frozenset(missing),)) if len(frame) else frame
-    decimal_comma = delimiter not in {"", ","} and any(has_decimal_comma(frame[name]) for name in frame)
+    decimal_comma = may_have_commas and any(has_decimal_comma(frame[column]) for column in frame)
     if decimal_comma:
         notices.append("decimal commas")
-    return Table(
-        path.name,
-        frame,
-        rows.astype(np.int64),
-        ragged,
-        hashlib.sha256(content).hexdigest(),
-        decimal_comma,
-        tuple(notices),
-    )
+    return Table(name, frame, rows.astype(np.int64), ragged, sha256, decimal_comma, tuple(notices))
 
 
 def _named_columns(frame: pd.DataFrame, name: str, notices: list[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -168,27 +195,7 @@ def without_markers(cells: pd.Series, markers: frozenset[str]) -> pd.Series:
     return cells
 
 
-def _read_parquet(content: bytes, name: str) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(pa.BufferReader(content))
-    except (pa.ArrowException, OSError):
-        raise FileError(f"{name}: expected a Parquet file, found a damaged one.") from None
-    names = table.column_names
-    columns = []
-    for column in table.columns:
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        if pa.types.is_decimal(column.type):
-            column = column.cast(pa.float64())
-        columns.append(column)
-    refuse_repeated(names, name)
-    return pa.table(dict(zip(names, columns, strict=True))).to_pandas(date_as_object=False, ignore_metadata=True)
-
-
-def _read_excel(content: bytes, name: str) -> tuple[pd.DataFrame, np.ndarray]:
+def _read_excel(content: bytes, name: str) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     """Read the first sheet; empty rows are left out but keep their numbers."""
     import zipfile
 
@@ -197,6 +204,7 @@ def _read_excel(content: bytes, name: str) -> tuple[pd.DataFrame, np.ndarray]:
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         try:
+            sheets = len(book.worksheets)
             lines = [list(line) for line in book.worksheets[0].iter_rows(values_only=True)]
         finally:
             book.close()
@@ -213,4 +221,5 @@ def _read_excel(content: bytes, name: str) -> tuple[pd.DataFrame, np.ndarray]:
         {position: pd.Series([line[position] for line in body], dtype=object) for position in range(width)}
     )
     frame.columns = pd.Index(header, dtype=object)
-    return frame, np.array([number - filled[0] for number in filled[1:]], dtype=np.int64)
+    notices = [f"the first of {sheets} sheets"] if sheets > 1 else []
+    return frame, np.array([number - filled[0] for number in filled[1:]], dtype=np.int64), notices

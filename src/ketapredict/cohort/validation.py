@@ -48,7 +48,7 @@ def validate(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...] = (
         outcome within hours.
     """
     declared = declared_columns(protocol, extras)
-    _require_columns(raw.frame, declared)
+    require_columns(list(raw.frame.columns), declared)
     checker = _Checker(raw)
     typed: dict[str, pd.Series] = {}
     scales = checker.level(declared["scale"])
@@ -100,8 +100,9 @@ def refuse_unknown_columns(names: list[str], declared: dict[str, Column], file: 
         )
 
 
-def _require_columns(frame: pd.DataFrame, declared: dict[str, Column]) -> None:
-    absent = [name for name, column in declared.items() if column.required and name not in frame.columns]
+def require_columns(names: list[str], declared: dict[str, Column]) -> None:
+    """Raise CohortError if a required column of the cohort table is absent."""
+    absent = [name for name, column in declared.items() if column.required and name not in names]
     if absent:
         raise CohortError(
             f"Expected the required columns; missing: {', '.join(absent)}. Add them to the table, "

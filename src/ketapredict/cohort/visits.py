@@ -7,6 +7,7 @@ import pandas as pd
 
 from ketapredict.cohort.cells import as_days, as_number, as_text
 from ketapredict.cohort.derivations import Problem, date_expectation
+from ketapredict.cohort.evaluation import evaluate_condition
 from ketapredict.cohort.headers import listed
 from ketapredict.cohort.mapping import Visits
 from ketapredict.cohort.protocols import BASELINE, HOURS_PER_DAY, Protocol
@@ -14,6 +15,7 @@ from ketapredict.errors import MappingError
 
 # Hours are compared after rounding, so that days divided and multiplied by 24 still meet a window's edge.
 _DECIMALS = 6
+LABEL_JOINT = " / "
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def place_visits(
     baseline_by_time: bool,
     decimal_commas: frozenset[str] = frozenset(),
 ) -> Placement:
-    """Place rows at time points: by label where the label is mapped, else by time.
+    """Place rows at time points: by the baseline's condition, by label where the label is mapped, else by time.
 
     By time a row belongs to the time point whose window holds it (the nearest hour, the earlier of two
     equally near); of several rows of one course the nearest wins (one with a score before one without,
@@ -70,12 +72,11 @@ def place_visits(
     decimal_commas : frozenset of str
         Columns in which `12,5` is a number.
     """
-    _require(visits, frame)
+    labelled = place_by_label(visits, frame, protocol, decimal_commas)
     points = (BASELINE, *protocol.names)
     n_courses = int(courses.max()) + 1 if len(courses) else 0
     row_of = np.full((n_courses, len(points)), -1, dtype=np.int64)
     repeated = np.zeros_like(row_of, dtype=bool)
-    labelled = _labelled(visits, frame, points)
     rows = np.flatnonzero(labelled >= 0)
     counts = np.zeros_like(row_of)
     np.add.at(counts, (courses[rows], labelled[rows]), 1)
@@ -103,9 +104,30 @@ def place_visits(
     return Placement(row_of, repeated, placed, problems)
 
 
+def place_by_label(
+    visits: Visits, frame: pd.DataFrame, protocol: Protocol, decimal_commas: frozenset[str] = frozenset()
+) -> np.ndarray:
+    """Return the place of each row by the baseline's condition or the row's label.
+
+    Returns
+    -------
+    numpy.ndarray of int64
+        (n,) 0 for the baseline, then the protocol's time points, -1 where neither says it.
+
+    Raises
+    ------
+    MappingError
+        If a column does not exist.
+    """
+    _require(visits, frame)
+    places = _labelled(visits, frame, (BASELINE, *protocol.names))
+    if visits.baseline is not None:
+        places[evaluate_condition(visits.baseline, frame, decimal_commas)[0].true] = 0
+    return places
+
+
 def _require(visits: Visits, frame: pd.DataFrame) -> None:
-    named = (visits.label, visits.days, visits.hours, visits.date, visits.start)
-    absent = [name for name in named if name and name not in frame.columns]
+    absent = [name for name in visits.columns if name not in frame.columns]
     if absent:
         raise MappingError(
             f"[course.visits]: the table has no column {', '.join(absent)}. It has: {listed(frame.columns)}."
@@ -114,13 +136,23 @@ def _require(visits: Visits, frame: pd.DataFrame) -> None:
 
 def _labelled(visits: Visits, frame: pd.DataFrame, points: tuple[str, ...]) -> np.ndarray:
     """Return the place of each row by its label, -1 where the label is none of the mapping's."""
-    if not visits.label:
+    if not visits.labels:
         return np.full(len(frame), -1, dtype=np.int64)
     places = {label: points.index(point) for label, point in visits.points}
-    codes, labels = pd.factorize(as_text(frame[visits.label]), use_na_sentinel=True)
+    codes, labels = pd.factorize(visit_label(visits, frame), use_na_sentinel=True)
     # A label that is a number may be written 4 in one file and 4.0 in another.
     found = [places.get(label, places.get(_plain(label), -1)) for label in labels]
     return np.array([*found, -1], dtype=np.int64)[codes]
+
+
+def visit_label(visits: Visits, frame: pd.DataFrame) -> pd.Series:
+    """Return the label of each row: the cells that are present, joined; missing where none is."""
+    label = as_text(frame[visits.labels[0]])
+    for name in visits.labels[1:]:
+        further = as_text(frame[name])
+        both = label.notna() & further.notna()
+        label = label.where(label.notna(), further).where(~both, label + LABEL_JOINT + further)
+    return label
 
 
 def _plain(label: str) -> str:
@@ -141,11 +173,17 @@ def _hours(
                 expected = date_expectation(name, visits.date_format)
                 problems.append((name, Problem(invalid & needed, "date", expected)))
     else:
-        name = visits.days or visits.hours
+        name = visits.times[0]
         hours, invalid = as_number(frame[name], decimal_comma=name in decimal_commas)
         if (invalid & needed).any():
             problems.append((name, Problem(invalid & needed, "number", f"a number in {name}")))
-        if visits.days:
+        if visits.study_day:
+            no_day = (hours == 0) & needed
+            if no_day.any():
+                problems.append((name, Problem(no_day, "study day", f"a study day other than 0 in {name}")))
+            hours = np.where(hours > 0, hours - 1, hours)
+            hours[no_day] = np.nan
+        if not visits.hours:
             hours = hours * HOURS_PER_DAY
     return np.round(hours, _DECIMALS), tuple(problems)
 

@@ -23,6 +23,7 @@ from ketapredict.features.preparation import DesignColumn
 from ketapredict.model.landmark_model import LandmarkModel, MemberFacts, UpdatingFacts
 from ketapredict.model.scope import InputRange, Scope, SeenLevels
 from ketapredict.model.score_bands import ScoreBand
+from ketapredict.model.training_profile import profile_from_plain
 from ketapredict.model.uncertainty import Uncertainty
 
 FORMAT = "ketapredict response model"
@@ -213,7 +214,9 @@ def _landmark_to_plain(model: LandmarkModel) -> dict[str, Any]:
         "scope": asdict(model.scope) if model.scope else None,
         "features": [asdict(feature) for feature in model.features],
         "members": [asdict(member) | {"coefficients": member.coefficients.tolist()} for member in model.members],
-    } | ({"updated": asdict(model.updated)} if model.updated else {})
+        **({"updated": asdict(model.updated)} if model.updated else {}),
+        **({"training_profile": asdict(model.profile)} if model.profile else {}),
+    }
 
 
 def _from_plain(content: dict[str, Any], folder: Path) -> Bundle:
@@ -261,6 +264,7 @@ def _landmark_from_plain(plain: dict[str, Any], folder: Path) -> LandmarkModel:
         uncertainty=Uncertainty.from_plain(plain["uncertainty"]) if plain.get("uncertainty") else None,
         scope=_scope(plain["scope"]) if plain.get("scope") else None,
         updated=_record(UpdatingFacts, plain["updated"]) if plain.get("updated") else None,
+        profile=profile_from_plain(plain["training_profile"]) if plain.get("training_profile") else None,
     )
 
 

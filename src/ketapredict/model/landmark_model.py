@@ -13,6 +13,7 @@ from ketapredict.features.preparation import DesignColumn, design_matrix
 from ketapredict.model.additive import AdditiveModel, additive_model
 from ketapredict.model.booster import Booster, read_booster
 from ketapredict.model.scope import Scope
+from ketapredict.model.training_profile import TrainingProfile
 from ketapredict.model.tree_tables import TreeTables, tree_tables
 from ketapredict.model.uncertainty import Uncertainty
 
@@ -74,6 +75,8 @@ class LandmarkModel:
         What the training courses were like; without it nothing is said about it.
     updated : UpdatingFacts or None
         None for a model that was never held against a new site's courses.
+    profile : TrainingProfile or None
+        Counts of the training courses, for `monitor`; after an update still of the original training.
     """
 
     landmark: str
@@ -91,6 +94,7 @@ class LandmarkModel:
     uncertainty: Uncertainty | None = None
     scope: Scope | None = None
     updated: UpdatingFacts | None = None
+    profile: TrainingProfile | None = None
 
     @property
     def event_rate(self) -> float:

@@ -1,9 +1,6 @@
 """The one declaration of every public data set: source, version, files with their hashes, licence, citation."""
 
 from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +88,3 @@ DATA_SETS: dict[str, DataSet] = {
         ),
     )
 }
-
-
-def mapping_folder() -> Traversable:
-    """Return the folder of the project's mappings and protocols.
-
-    A wheel carries `data/mappings` as package data; a source checkout has it at the top.
-    """
-    packaged = files("ketapredict.public_data") / "mappings"
-    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "data" / "mappings"

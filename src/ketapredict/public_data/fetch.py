@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ketapredict.cohort.mapping_file import mapping_folder
 from ketapredict.errors import FileError
-from ketapredict.public_data.data_sets import DATA_SETS, DataSet, PublishedFile, mapping_folder
+from ketapredict.public_data.data_sets import DATA_SETS, DataSet, PublishedFile
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0
 RETRIES = 2

@@ -1,0 +1,473 @@
+"""A mapping applied to more rows than fit into memory: sorted by course on disk, then made course by course.
+
+DuckDB sorts the rows of the main table by course (memory and temporary files bounded), and every stretch of whole
+courses goes the way of `reshape` and `validation`: the same code on the same rows of a course, hence the same cells,
+the same rejects and the same counts. Joined tables are held in memory.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ketapredict.cohort.batches import SourceBatches, header_only
+from ketapredict.cohort.cohort import REJECT_COLUMNS, SIMULATED_NOTICE, Counts, Source, holds_simulated
+from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.evaluation import evaluate_condition
+from ketapredict.cohort.item_rows import refuse_absent_items
+from ketapredict.cohort.joins import JoinedTables, only_file, read_joined, table_paths
+from ketapredict.cohort.mapping import CourseBlock, Mapping, check_against_protocol
+from ketapredict.cohort.parquet import SUFFIX, parts_of
+from ketapredict.cohort.protocols import BASELINE, Protocol
+from ketapredict.cohort.read import cohort_of, merged_extras
+from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
+from ketapredict.cohort.reshape import (
+    NO_FIELD,
+    block_columns,
+    block_courses,
+    block_name,
+    combined,
+    course_ids,
+    mapping_notices,
+    one_row_one_course,
+    ragged_notice,
+    refuse_files_without_header,
+    source_names,
+)
+from ketapredict.cohort.validation import refuse_unknown_columns, require_columns
+from ketapredict.errors import CohortError, FileError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from ketapredict.cohort.tables import Table
+
+SOURCE_ROW = "source_row"
+LARGEST_IN_MEMORY_BYTES = 64_000_000
+_BATCH_ROWS = 100_000
+_MEMORY_MIB = 256
+_NUMBER_OF = re.compile(r"\b(\d+)(?= (?:scores|courses|times|rows)\b)")
+
+
+@dataclass(frozen=True, slots=True)
+class WideCourses:
+    """Courses that were made out of core.
+
+    Attributes
+    ----------
+    courses : Path
+        Parquet in the form of the cohort table, one accepted course a row in the order of `read_cohort`, and a column
+        `source_row` with the number of the course's first row in the main source table.
+    rejects : Path
+        Parquet, one broken rule a row, in the order of rows: `row`, `course_id`, `column`, `rule`, `expected`.
+    counts : Counts
+    notices : tuple of str
+    sources : tuple of Source
+    simulated : bool
+    """
+
+    courses: Path
+    rejects: Path
+    counts: Counts
+    notices: tuple[str, ...]
+    sources: tuple[Source, ...]
+    simulated: bool
+
+
+def is_large(mapping: Mapping | None, path: Path) -> bool:
+    """Whether the main table of a cohort is too large to be read into memory as a whole."""
+    main = _main_path(mapping, path)
+    parts = parts_of(main) or ([main] if main.name.lower().endswith(SUFFIX) and main.is_file() else [])
+    if parts:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            groups = (pq.read_metadata(part) for part in parts)
+            size = sum(group.row_group(n).total_byte_size for group in groups for n in range(group.num_row_groups))
+        except (pa.ArrowException, OSError):
+            return False
+        return bool(size > LARGEST_IN_MEMORY_BYTES)
+    return main.is_file() and main.stat().st_size > LARGEST_IN_MEMORY_BYTES
+
+
+def make_courses(
+    mapping: Mapping | None,
+    path: str | Path,
+    protocol: Protocol,
+    folder: Path,
+    extras: tuple[Column, ...] = (),
+    *,
+    batch_rows: int = _BATCH_ROWS,
+    memory_mib: int = _MEMORY_MIB,
+) -> WideCourses:
+    """Make the courses of a cohort of any size.
+
+    Parameters
+    ----------
+    mapping : Mapping or None
+        None: the file is in the form of the cohort table already.
+    path : path
+        As for `read_cohort`.
+    protocol : Protocol
+    folder : Path
+        For the result, and for temporary files that are gone at the end: about twice the main table's size.
+    extras : tuple of Column
+    batch_rows : int
+        Source rows that are in memory at a time, at least; all rows of a course always are.
+    memory_mib : int
+        Bound on DuckDB's memory.
+
+    Raises
+    ------
+    FileError, MappingError, CohortError
+        As `read_cohort`. An Excel file, text in another encoding than UTF-8 and cells with line breaks are refused.
+    """
+    path = Path(path)
+    if mapping is not None:
+        extras = merged_extras(extras, mapping)
+    main = SourceBatches(_main_path(mapping, path), mapping.missing if mapping else _AS_IT_IS.missing, batch_rows)
+    if mapping is None:
+        declared = declared_columns(protocol, extras)
+        refuse_unknown_columns(main.header, declared, main.name)
+        require_columns(main.header, declared)
+        mapping = _AS_IT_IS
+    with TemporaryDirectory(dir=folder, prefix=".out-of-core-") as temporary:
+        work = _Work(mapping, path, protocol, extras, main, Path(temporary), memory_mib, batch_rows)
+        try:
+            return work.run(folder)
+        except OSError as error:
+            raise FileError(f"Cannot write to {folder}: {error.strerror or 'the disk failed'}.") from None
+
+
+_AS_IT_IS = Mapping("the cohort table", (), (), {}, (CourseBlock({}),), (), same_names=True)
+
+
+def _main_path(mapping: Mapping | None, path: Path) -> Path:
+    if mapping is not None and mapping.tables:
+        return table_paths(mapping, path)[0]
+    return only_file(path) if mapping is not None and path.is_dir() else path
+
+
+class _Work:
+    """One run; what is counted on the way."""
+
+    def __init__(
+        self,
+        mapping: Mapping,
+        path: Path,
+        protocol: Protocol,
+        extras: tuple[Column, ...],
+        main: SourceBatches,
+        temporary: Path,
+        memory_mib: int,
+        batch_rows: int,
+    ) -> None:
+        self.mapping, self.protocol, self.extras, self.main = mapping, protocol, extras, main
+        self.temporary, self.memory_mib, self.batch_rows = temporary, memory_mib, batch_rows
+        self.declared = (
+            declared_columns(protocol, extras) if mapping is _AS_IT_IS else check_against_protocol(mapping, protocol)
+        )
+        header = header_only(main)
+        self.others = read_joined(mapping, path)
+        self.tables: list[tuple[str, Table]] = [
+            (mapping.tables[0][0] if mapping.tables else "main", header),
+            *self.others,
+        ]
+        refuse_files_without_header(mapping, self.tables, self.declared)
+        self.joined = JoinedTables(mapping, self.tables)
+        wanted = source_names(mapping) | {key for join in mapping.joins for key in join.left}
+        wanted |= set(self.declared) if mapping.same_names else set()
+        self.kept_columns = [name for name in main.header if name in wanted]
+        self.filtered = self.unpartnered = self.undecided = self.used = 0
+        self.simulated = any(holds_simulated(table.frame) for _, table in self.others)
+        self.absent: list[frozenset[str] | None] = [None] * len(mapping.courses)
+        self.counts = np.zeros(3, dtype=np.int64)
+        self.notices: dict[str, int] = {}
+        self.header: list[str] = []
+
+    def run(self, folder: Path) -> WideCourses:
+        self._spill()
+        several = len(self.mapping.courses) > 1
+        courses = _Spool(self.temporary / "courses.parquet", self._course_schema())
+        rejects = _Spool(self.temporary / "rejects.parquet", _reject_schema())
+        used = _Spool(self.temporary / "used.parquet", _used_schema())
+        with courses, rejects, used:
+            self._ragged(rejects)
+            for frame, rows, blocks in self._stretches():
+                self._make(frame, rows, blocks, courses, rejects, used if several else None)
+        for number, course in enumerate(self.mapping.courses):
+            refuse_absent_items(self.absent[number] or (), course.visits, block_name(self.mapping, number))
+        with self._duckdb() as base:
+            if several:
+                self.used += _read(base, used.path).aggregate("count(DISTINCT row)").fetchall()[0][0]
+            columns = ", ".join(f'"{name}"' for name in [*self._output_columns(), SOURCE_ROW])
+            _sorted(base, courses.path, columns, f"block, {SOURCE_ROW}", folder / "courses.parquet")
+            columns = ", ".join(f'"{name}"' for name in REJECT_COLUMNS)
+            _sorted(base, rejects.path, columns, "row, entry", folder / "rejects.parquet")
+        return self._result(folder)
+
+    def _spill(self) -> None:
+        """Write the rows that count, each with its course and its block."""
+        import pyarrow as pa
+
+        spool: _Spool | None = None
+        for raw, rows in self.main.arrow():
+            whole = self.main.table(raw, rows)
+            self.simulated = self.simulated or holds_simulated(whole.frame)
+            frame, numbers, commas = self.joined.join(whole)
+            self.header = list(frame.columns)
+            kept_by_any = np.zeros(len(frame), dtype=bool)
+            positions = np.searchsorted(rows, numbers)
+            for number, course in enumerate(self.mapping.courses):
+                kept = self._kept(course, frame, commas)
+                kept_by_any |= kept
+                chosen = frame[kept]
+                place = block_name(self.mapping, number)
+                columns = block_columns(course, self.mapping, self.header, self.declared, place)
+                ids = course_ids(columns, chosen, commas, place)
+                cells = raw.select(self.kept_columns).take(positions[kept])
+                arrays = [
+                    *cells.columns,
+                    pa.array(ids.to_numpy(object), pa.string(), from_pandas=True),
+                    pa.array(numbers[kept]),
+                ]
+                arrays.append(pa.array(np.full(int(kept.sum()), number, dtype=np.int16)))
+                names = [*(f"c{place}" for place in range(len(self.kept_columns))), "id", "row", "block"]
+                table = pa.Table.from_arrays(arrays, names)
+                spool = spool or _Spool(self.temporary / "rows.parquet", table.schema)
+                spool.write(table)
+            self.filtered += int((~kept_by_any).sum())
+        if spool is not None:
+            spool.close()
+
+    def _kept(self, course: CourseBlock, frame: pd.DataFrame, commas: frozenset[str]) -> np.ndarray:
+        if course.where is None:
+            return np.ones(len(frame), dtype=bool)
+        truth, not_numbers = evaluate_condition(course.where, frame, commas)
+        broken = np.zeros(len(frame), dtype=bool)
+        for mask in not_numbers.values():
+            broken |= mask
+        self.undecided += int((truth.unknown & ~broken).sum())
+        return truth.true | broken
+
+    def _stretches(self) -> Iterator["tuple[pa.Table, np.ndarray, np.ndarray]"]:
+        """Yield rows of whole courses: raw cells, row numbers and blocks, by course, block and row."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        with self._duckdb() as base:
+            rows = _read(base, self.temporary / "rows.parquet").order("id NULLS LAST, block, row")
+            pending: pa.Table | None = None
+            for batch in rows.to_arrow_reader(self.batch_rows):
+                table = pa.Table.from_batches([batch])
+                pending = table if pending is None else pa.concat_tables([pending, table])
+                last = pending["id"][-1]
+                cut = pending.num_rows if not last.is_valid else pc.index(pending["id"], last).as_py()
+                if cut:
+                    yield self._stretch(pending.slice(0, cut))
+                    pending = pending.slice(cut) if cut < pending.num_rows else None
+            if pending is not None:
+                yield self._stretch(pending)
+
+    def _stretch(self, table: "pa.Table") -> "tuple[pa.Table, np.ndarray, np.ndarray]":
+        cells = table.select(list(range(len(self.kept_columns)))).rename_columns(self.kept_columns)
+        return cells, table["row"].to_numpy().copy(), table["block"].to_numpy().copy()
+
+    def _make(
+        self,
+        raw: "pa.Table",
+        rows: np.ndarray,
+        blocks: np.ndarray,
+        courses: "_Spool",
+        rejects: "_Spool",
+        used: "_Spool | None",
+    ) -> None:
+        """Make the courses of one stretch."""
+        parts = []
+        for number, course in enumerate(self.mapping.courses):
+            mine = np.flatnonzero(blocks == number)
+            if not len(mine):
+                continue
+            mine = mine[np.argsort(rows[mine], kind="stable")]
+            frame, numbers, commas = self.joined.join(self.main.table(raw.take(mine), rows[mine]))
+            place = block_name(self.mapping, number)
+            part = block_courses(course, self.mapping, frame, numbers, commas, self.protocol, self.declared, place)
+            before = self.absent[number]
+            self.absent[number] = part.absent_items if before is None else before & part.absent_items
+            parts.append((number, part))
+            if used is None:
+                self.used += int(part.used.sum())
+            else:
+                used.write_columns(row=numbers[part.used])
+        both = combined([part for _, part in parts], np.empty(0, dtype=np.int64))
+        absent = [name for name in self._block_columns() if name not in both.frame.columns]
+        both.frame[absent] = None
+        first_rows = both.rows
+        of_block = np.repeat([number for number, _ in parts], [len(part.rows) for _, part in parts])
+        cohort = cohort_of(both, self.protocol, self.extras)
+        broken = both.log.broken(len(first_rows))
+        self.counts += (cohort.counts.courses, cohort.counts.accepted, cohort.counts.rejected)
+        for notice in cohort.notices:
+            self._note(notice)
+        table = {
+            name: cells.to_numpy(float) if cells.dtype == float else cells.astype(object).where(cells.notna(), None)
+            for name, cells in cohort.table.items()
+        }
+        courses.write_columns(**table, **{SOURCE_ROW: cohort.rows, "block": of_block[~broken]})
+        self._write_rejects(cohort.rejects, rejects)
+
+    def _ragged(self, rejects: "_Spool") -> None:
+        """Account for the rows of a wrong number of fields."""
+        ragged = np.array(self.main.ragged, dtype=np.int64)
+        if not len(ragged):
+            return
+        log = RejectLog()
+        log.add(np.full(len(ragged), -1), ragged, WHOLE_ROW, "fields", NO_FIELD)
+        self._write_rejects(log.frame(pd.Series([], dtype="str")), rejects)
+        if one_row_one_course(self.mapping):
+            self.used += len(ragged)
+            self.counts += (len(ragged), 0, len(ragged))
+        else:
+            self._note(ragged_notice(self.main.name, len(ragged)))
+
+    def _write_rejects(self, table: pd.DataFrame, rejects: "_Spool") -> None:
+        cells = {name: table[name].to_numpy(object) for name in REJECT_COLUMNS if name != "row"}
+        cells = {name: np.where(pd.isna(found), None, found) for name, found in cells.items()}
+        entries = np.arange(rejects.rows, rejects.rows + len(table))
+        rejects.write_columns(row=table["row"].to_numpy(np.int64), **cells, entry=entries)
+
+    def _note(self, notice: str) -> None:
+        """Keep a notice once; numbers of scores, courses and rows in it are added up."""
+        found = _NUMBER_OF.search(notice)
+        key = _NUMBER_OF.sub("\0", notice, count=1)
+        self.notices[key] = self.notices.get(key, 0) + (int(found.group(1)) if found else 0)
+
+    def _block_columns(self) -> list[str]:
+        names: dict[str, None] = {}
+        for number, course in enumerate(self.mapping.courses):
+            place = block_name(self.mapping, number)
+            columns = block_columns(course, self.mapping, self.header, self.declared, place)
+            names |= dict.fromkeys([*columns, *([f"score_{BASELINE}"] if course.visits else [])])
+        return list(names)
+
+    def _output_columns(self) -> list[str]:
+        return list(declared_columns(self.protocol, self.extras))
+
+    def _course_schema(self) -> "pa.Schema":
+        import pyarrow as pa
+
+        numbers = {"number", "score", "yes_no"}
+        fields = [
+            (name, pa.float64() if column.kind in numbers else pa.string())
+            for name, column in declared_columns(self.protocol, self.extras).items()
+        ]
+        return pa.schema([*fields, (SOURCE_ROW, pa.int64()), ("block", pa.int16())])
+
+    def _duckdb(self) -> "duckdb.DuckDBPyConnection":
+        import duckdb
+
+        settings = {
+            "memory_limit": f"{self.memory_mib}MiB",
+            "temp_directory": str(self.temporary / "duckdb"),
+            "threads": 1,
+            "preserve_insertion_order": False,
+        }
+        return duckdb.connect(config=settings)
+
+    def _result(self, folder: Path) -> WideCourses:
+        total = self.main.row_count
+        counts = Counts(
+            total,
+            self.used,
+            self.filtered,
+            total - self.used - self.filtered,
+            *(int(number) for number in self.counts),
+        )
+        if not counts.courses:
+            raise CohortError(
+                f"{self.main.name}: no row became a course; {counts.filtered} rows were left out by the mapping's "
+                f"conditions (where), {counts.unmatched} found no partner, course or time point. Check the mapping."
+            )
+        read = [
+            f"{name}: read with {', '.join(found)}"
+            for name, found in [
+                (self.main.name, tuple(self.main.notices)),
+                *((table.name, table.notices) for _, table in self.others),
+            ]
+            if found
+        ]
+        told = [key.replace("\0", str(number)) for key, number in self.notices.items() if key != SIMULATED_NOTICE]
+        sources = [Source(self.main.name, self.main.sha256, total)]
+        sources += [Source(table.name, table.sha256, table.row_count) for _, table in self.others]
+        return WideCourses(
+            folder / "courses.parquet",
+            folder / "rejects.parquet",
+            counts,
+            (
+                *([SIMULATED_NOTICE] if self.simulated else []),
+                *read,
+                *self.joined.notices(),
+                *mapping_notices(self.mapping, self.undecided, self.header, self.declared),
+                *told,
+            ),
+            tuple(dict.fromkeys(sources)),
+            self.simulated,
+        )
+
+
+class _Spool:
+    """A Parquet file that grows."""
+
+    def __init__(self, path: Path, schema: "pa.Schema") -> None:
+        import pyarrow.parquet as pq
+
+        self.path, self.schema, self.rows = path, schema, 0
+        self._writer = pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False)
+
+    def __enter__(self) -> "_Spool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, table: "pa.Table") -> None:
+        self._writer.write_table(table.cast(self.schema))
+        self.rows += table.num_rows
+
+    def write_columns(self, **columns: Any) -> None:
+        import pyarrow as pa
+
+        arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in self.schema]
+        self.write(pa.Table.from_arrays(arrays, schema=self.schema))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _reject_schema() -> "pa.Schema":
+    import pyarrow as pa
+
+    texts = [(name, pa.string()) for name in REJECT_COLUMNS if name != "row"]
+    return pa.schema([("row", pa.int64()), *texts, ("entry", pa.int64())])
+
+
+def _used_schema() -> "pa.Schema":
+    import pyarrow as pa
+
+    return pa.schema([("row", pa.int64())])
+
+
+def _sorted(base: "duckdb.DuckDBPyConnection", source: Path, columns: str, order: str, target: Path) -> None:
+    """Write a file's rows in order."""
+    _read(base, source).order(order).project(columns).write_parquet(str(target), row_group_size=100_000)
+
+
+def _read(base: "duckdb.DuckDBPyConnection", path: Path) -> "duckdb.DuckDBPyRelation":
+    return base.read_parquet(str(path))
