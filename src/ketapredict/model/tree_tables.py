@@ -164,8 +164,8 @@ class TreeLookups:
                 stride *= len(self.thresholds[feature]) + 2
         most = max((len(t) for t in self.thresholds), default=0)
         padded = np.full((len(self.thresholds), most), np.inf, dtype=np.float32)
-        for row, thresholds in zip(padded, self.thresholds, strict=True):
-            row[: len(thresholds)] = thresholds
+        for places, thresholds in zip(padded, self.thresholds, strict=True):
+            places[: len(thresholds)] = thresholds
         return _FlatTables(
             padded,
             np.array([len(t) + 1 for t in self.thresholds]),
