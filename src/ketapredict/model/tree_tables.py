@@ -12,6 +12,7 @@ features). Summed over all leaves this is one table per feature and one per pair
 bins between their thresholds with one more bin for missing.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,8 @@ from ketapredict.model.booster import Booster
 
 # Rows that are computed at a time: what they need stays in the processor's cache.
 _ROWS_AT_ONCE = 16384
+# Entries of a table over several features: it stays in the cache.
+_LARGEST_TABLE = 2048
 # For so many values and up to so many thresholds, comparing with each threshold is faster than searching.
 _FEWEST_COMPARED, _MOST_COMPARED = 256, 40
 
@@ -80,22 +83,29 @@ class TreeTables:
             (features,) of int: contributions of features with one owner are added up.
         weight : float
         """
-        single: list[tuple[int, int, np.ndarray]] = []
-        pairs: list[tuple[int, int, list[tuple[int, np.ndarray]]]] = []
-        # What belongs to one feature goes into the table of a pair that has it, where there is one.
+        bins = [len(thresholds) + 2 for thresholds in self.thresholds]
         left = dict(self.single)
-        for (i, j), both in self.pairs.items():
-            tables = {int(owners[i]): np.zeros(both.shape[1:]), int(owners[j]): np.zeros(both.shape[1:])}
-            tables[int(owners[i])] += both[0]
-            tables[int(owners[j])] += both[1]
-            if i in left:
-                tables[int(owners[i])] += left.pop(i)[:, None]
-            if j in left:
-                tables[int(owners[j])] += left.pop(j)
-            pairs.append((i, j, [(owner, weight * table.ravel()) for owner, table in tables.items()]))
-        for i, table in left.items():
-            single.append((i, int(owners[i]), weight * table))
-        return TreeLookups(self.thresholds, tuple(single), tuple(pairs))
+        groups = []
+        for features, members in _groups(list(self.pairs), bins):
+            shape = [bins[feature] for feature in features]
+            tables: dict[int, np.ndarray] = {}
+            for i, j in members:
+                for feature, values in zip((i, j), self.pairs[i, j], strict=True):
+                    table = tables.setdefault(int(owners[feature]), np.zeros(shape))
+                    table += _along(values, (features.index(i), features.index(j)), len(features))
+            # What belongs to one feature goes into a table that has it, where there is one.
+            for feature in [feature for feature in features if feature in left]:
+                table = tables.setdefault(int(owners[feature]), np.zeros(shape))
+                table += _along(left.pop(feature), (features.index(feature),), len(features))
+            groups.append((features, tables))
+        groups += [((feature,), {int(owners[feature]): values}) for feature, values in left.items()]
+        return TreeLookups(
+            self.thresholds,
+            tuple(
+                (features, [(owner, weight * table.ravel()) for owner, table in tables.items()])
+                for features, tables in groups
+            ),
+        )
 
     @cached_property
     def _by_feature(self) -> "TreeLookups":
@@ -104,20 +114,18 @@ class TreeTables:
 
 @dataclass(frozen=True)
 class TreeLookups:
-    """Tables for contributions by owner (a feature, or the concept of several): one index a pair, one lookup an owner.
+    """Tables for contributions by owner (a feature, or the concept of several).
 
     Attributes
     ----------
     thresholds : tuple of numpy.ndarray
-    single : tuple of (int, int, numpy.ndarray)
-        Feature, owner, table by bin.
-    pairs : tuple of (int, int, list of (int, numpy.ndarray))
-        Two features; for each owner the table over both, in one dimension.
+    groups : tuple of (tuple of int, list of (int, numpy.ndarray))
+        Some features; for each owner the table over their bins, in one dimension: one index a group, one lookup
+        an owner.
     """
 
     thresholds: tuple[np.ndarray, ...]
-    single: tuple[tuple[int, int, np.ndarray], ...]
-    pairs: tuple[tuple[int, int, list[tuple[int, np.ndarray]]], ...]
+    groups: tuple[tuple[tuple[int, ...], list[tuple[int, np.ndarray]]], ...]
 
     def add(self, values: Sequence[np.ndarray], totals: np.ndarray) -> None:
         """Add the contributions of m courses to totals (owners, m).
@@ -132,43 +140,38 @@ class TreeLookups:
             # Table after table, as below: the sum of a course does not depend on how many there are.
             np.add.at(totals[:, 0], *self._flat.owners_and_values(np.array([value[0] for value in values])))
             return
-        bins = {feature: _bins(values[feature], self.thresholds[feature]).astype(np.intp) for feature in self._used}
-        for feature, owner, table in self.single:
-            totals[owner] += table.take(bins[feature])
-        scaled: dict[tuple[int, int], np.ndarray] = {}
-        for first, second, tables in self.pairs:
-            width = len(self.thresholds[second]) + 2
-            if (first, width) not in scaled:
-                scaled[first, width] = bins[first] * width
-            place = scaled[first, width] + bins[second]
+        used = dict.fromkeys(feature for features, _ in self.groups for feature in features)
+        bins = {feature: _bins(values[feature], self.thresholds[feature]) for feature in used}
+        for features, tables in self.groups:
+            # Where the largest place fits them, 16 bits are faster.
+            few = len(tables[0][1]) <= np.iinfo(np.int16).max
+            place = bins[features[0]] if few else bins[features[0]].astype(np.intp)
+            for feature in features[1:]:
+                place = place * np.int16(len(self.thresholds[feature]) + 2)
+                place += bins[feature]
+            place = place.astype(np.intp)
             for owner, table in tables:
                 totals[owner] += table.take(place)
 
     @cached_property
-    def _used(self) -> list[int]:
-        pairs = [feature for first, second, _ in self.pairs for feature in (first, second)]
-        return list(dict.fromkeys([*(feature for feature, _, _ in self.single), *pairs]))
-
-    @cached_property
     def _flat(self) -> "_FlatTables":
-        entries = [(feature, feature, 0, owner, table) for feature, owner, table in self.single]
-        for first, second, tables in self.pairs:
-            width = len(self.thresholds[second]) + 2
-            entries += [(first, second, width, owner, table) for owner, table in tables]
-        sizes = [len(table) for *_, table in entries]
+        entries = [(features, owner, table) for features, tables in self.groups for owner, table in tables]
+        strides = np.zeros((len(entries), len(self.thresholds)), dtype=np.intp)
+        for row, (features, _, _) in zip(strides, entries, strict=True):
+            stride = 1
+            for feature in features[::-1]:
+                row[feature] = stride
+                stride *= len(self.thresholds[feature]) + 2
         most = max((len(t) for t in self.thresholds), default=0)
         padded = np.full((len(self.thresholds), most), np.inf, dtype=np.float32)
-        for row, thresholds in zip(padded, self.thresholds, strict=True):
-            row[: len(thresholds)] = thresholds
-        numbers = [np.array([entry[part] for entry in entries], dtype=np.intp) for part in range(4)]
+        for places, thresholds in zip(padded, self.thresholds, strict=True):
+            places[: len(thresholds)] = thresholds
         return _FlatTables(
             padded,
             np.array([len(t) + 1 for t in self.thresholds]),
-            numbers[0],
-            numbers[1],
-            numbers[2],
-            numbers[3],
-            np.cumsum([0, *sizes])[:-1].astype(np.intp),
+            strides,
+            np.array([owner for _, owner, _ in entries], dtype=np.intp),
+            np.cumsum([0, *(len(table) for *_, table in entries)])[:-1].astype(np.intp),
             np.concatenate([table for *_, table in entries]) if entries else np.empty(0),
         )
 
@@ -179,9 +182,7 @@ class _FlatTables:
 
     thresholds: np.ndarray
     missing: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    width: np.ndarray
+    strides: np.ndarray
     owners: np.ndarray
     offsets: np.ndarray
     values: np.ndarray
@@ -191,7 +192,33 @@ class _FlatTables:
         bins = (narrow[:, None] >= self.thresholds).sum(axis=1)
         # Above the last threshold, infinity included.
         bins = np.where(np.isnan(narrow), self.missing, np.minimum(bins, self.missing - 1))
-        return self.owners, self.values[self.offsets + bins[self.first] * self.width + bins[self.second]]
+        return self.owners, self.values[self.offsets + self.strides @ bins]
+
+
+def _groups(pairs: list[tuple[int, int]], bins: Sequence[int]) -> list[tuple[tuple[int, ...], list[tuple[int, int]]]]:
+    """Put pairs that share features together, as long as the table over all features of a group stays small."""
+    groups = []
+    while pairs:
+        features = set(pairs[0])
+        grown = True
+        while grown:
+            grown = False
+            for pair in pairs:
+                wider = features | set(pair)
+                if len(wider) == len(features) + 1 and math.prod(bins[f] for f in wider) <= _LARGEST_TABLE:
+                    features, grown = wider, True
+        members = [pair for pair in pairs if features.issuperset(pair)]
+        pairs = [pair for pair in pairs if not features.issuperset(pair)]
+        groups.append((tuple(sorted(features)), members))
+    return groups
+
+
+def _along(values: np.ndarray, axes: tuple[int, ...], dimensions: int) -> np.ndarray:
+    """Return a table over some axes (ascending) in a shape that is broadcast over the others."""
+    shape = [1] * dimensions
+    for axis, size in zip(axes, values.shape, strict=True):
+        shape[axis] = size
+    return values.reshape(shape)
 
 
 def tree_tables(booster: Booster, n_features: int) -> TreeTables:
