@@ -34,7 +34,7 @@ from ketapredict.cohort.protocols import BUILT_IN, PRE
 from ketapredict.cohort.read import cohort_from_frame, read_cohort
 from ketapredict.model.fit import training_data
 from ketapredict.model.prior import FORMAT, FORMAT_VERSION, LINES, Line, relative_time
-from ketapredict.prior.published import baseline_effects, contrasts
+from ketapredict.prior.published import Contrast, baseline_effects, contrasts
 from ketapredict.prior.relations import Point, coefficients_beside, points_of_trial, relations
 from ketapredict.simulate import simulate_cohort
 from ketapredict.whole_files import write_whole
@@ -75,7 +75,7 @@ def derive(trials: dict[str, Cohort], simulated: Simulated) -> dict[str, Any]:
             "trials": {name: {"data_sha256": cohort.sha256} for name, cohort in trials.items()},
             "simulator": {"courses": COURSES, "sites": SITES, "seed": SEED, "early_end_correlation": CORRELATIONS},
         },
-        "published": [asdict(contrast) for contrast in contrasts()],
+        "published": [_plain_contrast(contrast) for contrast in contrasts()],
         "outcomes": {outcome: _of_outcome(trials, simulated, outcome) for outcome in OUTCOMES},
     }
 
@@ -156,6 +156,12 @@ def _simulated_points(simulated: Simulated, outcome: Outcome) -> list[Point]:
                 error = max(error, SMALLEST_ERROR * abs(value))
                 points.append(Point(line, f"{SIMULATED} {name}", landmark, time, value, error, 0, 0))
     return points
+
+
+def _plain_contrast(contrast: Contrast) -> dict[str, Any]:
+    numbers = ("log_odds_ratio", "standard_error")
+    findings = [asdict(f) | {name: _rounded(getattr(f, name)) for name in numbers} for f in contrast.findings]
+    return asdict(contrast) | {"findings": findings}
 
 
 def _plain_effect(effect: Any) -> dict[str, Any]:
