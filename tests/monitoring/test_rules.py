@@ -50,7 +50,9 @@ CASES = [
     ("suicidality-high", "pre", {}, "suicidality item"),
     ("suicidality-high", "pre", {"scale": "QIDS-SR16", "suicidality_item": 2.0}, "holds"),
     ("suicidality-high", "pre", {"scale": "QIDS-SR16", "suicidality_item": 1.0}, "clear"),
-    ("suicidality-high", "pre", {"scale": "HAMD-24", "suicidality_item": 1.0}, "suicidality item"),
+    # No range is declared for it: an item that was rated counts all the same.
+    ("suicidality-high", "pre", {"scale": "HAMD-24", "suicidality_item": 1.0}, "holds"),
+    ("suicidality-high", "pre", {"scale": "HAMD-24", "suicidality_item": 0.0}, "clear"),
     ("suicidality", "pre", {"suicidality_item": 1.0}, "holds"),
     ("suicidality", "pre", {"suicidality_item": 0.0, "suicide_attempts": 1.0}, "holds"),
     ("suicidality", "pre", {"suicidality_item": 0.0, "suicide_attempts": 0.0}, "clear"),
@@ -62,6 +64,8 @@ CASES = [
     ("bipolar-without-stabiliser", "pre", {"diagnosis": "MDD"}, "clear"),
     ("switch-watch", "pre", {"diagnosis": "BD-I"}, "holds"),
     ("switch-watch", "pre", {"past_mania": 1.0}, "holds"),
+    ("switch-watch", "pre", {"diagnosis": "BD-II", "past_mania": 0.0, "rapid_cycling_or_mixed": 0.0}, "holds"),
+    ("switch-watch", "pre", {"diagnosis": "BD"}, "holds"),
     ("switch-watch", "pre", {"diagnosis": "BD-II", "rapid_cycling_or_mixed": 1.0}, "holds"),
     ("switch-watch", "pre", {"past_mania": 0.0, "rapid_cycling_or_mixed": 0.0}, "clear"),
     ("switch-watch", "pre", {"rapid_cycling_or_mixed": 0.0}, "past mania"),
@@ -87,6 +91,10 @@ CASES = [
     ("review-of-benefit", "inf3", MISSED | {"score_inf2": np.nan}, "score at inf2"),
     ("review-of-benefit", "inf3", MISSED | {"score_inf2": np.nan, "score_24h": 10.0}, "clear"),
     ("review-of-benefit", "inf4", MISSED | {"score_24h": 10.0, "score_inf4": 25.0}, "holds"),
+    # Late improvers are not reminded of the ratings before.
+    ("review-of-benefit", "inf4", MISSED | {"score_inf4": 12.0}, "clear"),
+    ("review-of-benefit", "end", MISSED | {"score_inf4": 25.0, "score_end": 9.0}, "clear"),
+    ("review-of-benefit", "end", MISSED | {"score_inf4": 12.0, "score_end": 29.0}, "holds"),
     # Before infusion 3 nothing is said against going on, whatever the scores, nor what they will be.
     ("review-of-benefit", "inf2", MISSED, "clear"),
     ("review-of-benefit", "24h", MISSED | {"score_inf4": 25.0}, "clear"),

@@ -139,3 +139,6 @@ def test_without_sign_in_only_this_machine_is_served():
             Settings(host=host, sign_in=SignIn.NONE, behind_tls=True)
     for host in ("127.0.0.1", "127.3.2.1", "::1", "localhost"):
         assert Settings(host=host, sign_in=SignIn.NONE).is_loopback
+    for reached in ({"behind_tls": True}, {"trusted_peers": ("127.0.0.1",)}):
+        with pytest.raises(ServerError, match="--trusted-peer"):
+            Settings(sign_in=SignIn.NONE, **reached)

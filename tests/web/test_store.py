@@ -4,7 +4,7 @@ import re
 import stat
 import threading
 import warnings
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -102,7 +102,9 @@ def test_what_is_recorded_can_neither_be_changed_nor_removed(database, table):
         connection.execute(insert(judgements).values(judgement_at(now)))
     purge(database, 30, "somebody")
     statements = [f"UPDATE {table} SET user_name = 'x'", f"DELETE FROM {table}"]
-    if not database.is_sqlite:
+    if database.is_sqlite:
+        statements.append(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
+    else:
         statements.append(f"TRUNCATE {table}")
     for statement in statements:
         why = f"{table} (is only added to|keeps what is younger)"
@@ -128,6 +130,20 @@ def test_retention_removes_what_is_old_and_only_that(database):
     assert (kept["user_name"], kept["predictions"], kept["events"], kept["judgements"]) == ("root", 2, 2, 2)
     with pytest.raises(ServerError, match="30 days"):
         purge(database, 29, "root")
+
+
+def test_no_purge_by_other_means_reaches_into_the_shortest_time(database):
+    now = datetime.now(UTC)
+    row = {"at": now, "user_name": "x", "predictions": 0, "events": 0, "judgements": 0}
+    for cutoff in (now + timedelta(days=1000), now - timedelta(days=29)):
+        with pytest.raises(DBAPIError, match="shortest retention time"), database.write() as connection:
+            connection.execute(insert(purges).values(row | {"cutoff": cutoff}))
+
+
+def test_the_last_day_of_the_calendar_can_be_asked_for(database):
+    with database.write() as connection:
+        connection.execute(insert(security_events).values(event_at(datetime.now(UTC))))
+    assert count_of(database, security_events, Filter(last=date.max)) == 1
 
 
 def test_a_table_is_recorded_as_it_is_shown(database, recorder, scored, short_cohort):

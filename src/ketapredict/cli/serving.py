@@ -81,7 +81,7 @@ def serve(
     from ketapredict.web.settings import Proxy, Settings, SignIn
 
     sign_in = SignIn.NONE if no_auth else SignIn.PROXY if proxy_secret_file else SignIn.LOCAL
-    proxy = Proxy(_first_line(proxy_secret_file), proxy_user_header) if proxy_secret_file and not no_auth else None
+    proxy = Proxy(_first_line(proxy_secret_file), proxy_user_header) if proxy_secret_file else None
     settings = Settings(
         cohort=cohort,
         mapping=mapping,

@@ -97,7 +97,9 @@ class Check:
             case "is_item_share":
                 scale = SCALES.get(str(moment.value("scale")))
                 highest = scale.suicidality_maximum if scale else None
-                return None if highest is None else float(str(value)) >= float(str(self.bound)) * highest
+                if highest is None:  # an item that was rated is never passed over for want of its range
+                    return float(str(value)) > 0.0
+                return float(str(value)) >= float(str(self.bound)) * highest
             case "above":
                 return float(str(value)) > float(str(self.bound))
         return float(str(value)) >= float(str(self.bound))

@@ -94,6 +94,11 @@ class Settings:
                 "Expected a loopback address (127.0.0.1) with --no-auth: without sign-in everyone who reaches the "
                 "server sees its patients. Leave out --host, or --no-auth."
             )
+        if self.sign_in is SignIn.NONE and (self.behind_tls or self.trusted_peers):
+            raise ServerError(
+                "Expected --no-auth without --behind-tls and --trusted-peer: they say that others reach the server, by "
+                "way of a proxy, and without sign-in they would see its patients."
+            )
         if (self.sign_in is SignIn.PROXY) != (self.proxy is not None):
             raise ServerError("Expected the proxy's secret where a proxy signs people in, and only there.")
         if self.proxy is not None and len(self.proxy.secret) < 32:

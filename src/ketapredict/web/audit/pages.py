@@ -44,7 +44,7 @@ class Asked:
         """Return the filter; raises ValueError for a day that is none."""
         first = date.fromisoformat(self.first) if self.first else None
         last = date.fromisoformat(self.last) if self.last else None
-        return Filter(self.user_name.strip(), self.course_id.strip(), first, last)
+        return Filter(self.user_name.strip(), self.course_id.strip(), first=first, last=last)
 
 
 def asked(

@@ -19,6 +19,7 @@ from ketapredict.web.patient.frequencies import outcome_words
 from ketapredict.web.patient.inputs import cell_text, label_of
 from ketapredict.web.patient.judgement import LONGEST_REASON, JudgementForm, read_judgement
 from ketapredict.web.patient.view import Estimate, estimate_of, patient_view
+from ketapredict.web.records import plain_rows
 from ketapredict.web.state import ServerState, State
 from ketapredict.web.store.recorder import Surface
 from ketapredict.web.store.records import Filter, page_of
@@ -173,7 +174,9 @@ def _patient_page(
         return render(request, "not_found.html", status=404, reason=str(error))
     bundle = state.served.model.bundle
     _record(state, user, view.estimate, course, is_entered=is_entered, printed=template == "summary.html")
-    own = Filter(user_name=user.name, course_id=view.course_id)
+    # Of these inputs only: an entered patient may have the id of one in the cohort.
+    inputs = state.recorder.inputs_hmac(plain_rows(course.table)[0])
+    own = Filter(user_name=user.name, course_id=view.course_id, inputs_hmac=inputs)
     return render(
         request,
         template,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, select, true
 
 from ketapredict.errors import ServerError
 from ketapredict.web.store.database import Database
@@ -33,26 +33,31 @@ class Filter:
     ----------
     user_name, course_id : str
         Exactly that one; empty for all. Events are of no course.
+    inputs_hmac : str
+        Of exactly these inputs of the course: an entered patient may have the id of another. Empty for all.
     first, last : date or None
         Days in UTC, both included.
     """
 
     user_name: str = ""
     course_id: str = ""
+    inputs_hmac: str = ""
     first: date | None = None
     last: date | None = None
 
     def conditions(self, table: Table) -> ColumnElement[bool]:
         """Return it as a condition on a table."""
-        found: list[ColumnElement[bool]] = [table.c.id > 0]
+        found: list[ColumnElement[bool]] = [true()]
         if self.user_name:
             found.append(table.c.user_name == self.user_name)
         if self.course_id and "course_id" in table.c:
             found.append(table.c.course_id == self.course_id)
+        if self.inputs_hmac and "inputs_hmac" in table.c:
+            found.append(table.c.inputs_hmac == self.inputs_hmac)
         if self.first:
             found.append(table.c.at >= datetime.combine(self.first, time(), UTC))
         if self.last:
-            found.append(table.c.at < datetime.combine(self.last + timedelta(days=1), time(), UTC))
+            found.append(table.c.at <= datetime.combine(self.last, time.max, UTC))
         return and_(*found)
 
 
@@ -70,8 +75,9 @@ def page_of(
 
 def count_of(database: Database, table: Table, wanted: Filter) -> int:
     """Return how many records there are."""
+    count = select(func.count()).select_from(table).where(wanted.conditions(table))
     with database.read() as connection:
-        return int(connection.execute(select(func.count()).where(wanted.conditions(table))).scalar_one())
+        return int(connection.execute(count).scalar_one())
 
 
 def csv_of(database: Database, table: Table, wanted: Filter) -> Iterator[str]:
