@@ -30,15 +30,12 @@ from ketapredict.model.committee import fit_committee
 from ketapredict.model.fit import training_data
 from ketapredict.model.folds import repeated_folds
 from ketapredict.model.members import TrainingData
+from ketapredict.prior.derive import OPEN_TRIALS as TRIALS
 from ketapredict.validate.comparators import one_number_log_odds
 from ketapredict.validate.cross_validation import EARLY_ONLY
 from ketapredict.validate.measures import auc
 
 ROOT = Path(__file__).resolve().parents[1]
-TRIALS = {
-    "dia_hamd17": ("dia_hamd17/antidepressant_data_long.csv", "dia-hamd17"),
-    "riesby_hdrs": ("riesby_hdrs/riesby_long.csv", "riesby-hdrs"),
-}
 LANDMARKS = ("w1", "w2")
 SEED = 20261122
 

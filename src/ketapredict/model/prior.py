@@ -149,14 +149,16 @@ def read_prior(outcome: Outcome, path: Path | None = None) -> EvidencePrior:
     try:
         content = source.read_bytes()
     except OSError:
-        raise FileError(f"Expected a prior at {path}; it cannot be read.") from None
+        raise FileError(f"Expected a prior at {source}; it cannot be read.") from None
     try:
         plain = json.loads(content)
         if (plain["format"], plain["format_version"]) != (FORMAT, FORMAT_VERSION):
             raise ValueError("format")
         return EvidencePrior.from_plain(plain["outcomes"][outcome], hashlib.sha256(content).hexdigest())
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise FileError(f"{path} is not a prior of this version: derive it again with `ketapredict prior`.") from None
+        raise FileError(
+            f"{source} is not a prior of this version: derive it again with `python -m ketapredict.prior.derive`."
+        ) from None
 
 
 def relative_time(protocol: Protocol, landmark: str) -> float:

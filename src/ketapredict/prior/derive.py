@@ -29,6 +29,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.mapping_file import mapping_folder
 from ketapredict.cohort.outcomes import Outcome
 from ketapredict.cohort.protocols import BUILT_IN, PRE
 from ketapredict.cohort.read import cohort_from_frame, read_cohort
@@ -187,9 +188,7 @@ def write_prior(plain: dict[str, Any], path: Path) -> str:
 
 def open_trials(folder: Path) -> dict[str, Cohort]:
     """Read the open trials from the folder that holds them."""
-    mappings = Path(str(files("ketapredict"))) / "public_data" / "mappings"
-    if not mappings.is_dir():  # in a checkout they lie at its top
-        mappings = Path(__file__).resolve().parents[3] / "data" / "mappings"
+    mappings = Path(str(mapping_folder()))
     return {
         name: read_cohort(folder / file, mappings / f"{mapping}.toml", mappings / f"{mapping}.protocol.toml")
         for name, (file, mapping) in OPEN_TRIALS.items()
