@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from ketapredict.errors import FileError, ModelError
-from ketapredict.response_model import ResponseModel, fit_response_model
+from ketapredict.fitting import fit_response_model
+from ketapredict.response_model import ResponseModel
 
 
 def test_save_and_load_lose_nothing(short_model, short_cohort, tmp_path):

@@ -5,8 +5,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from ketapredict.fitting import fit_response_model
 from ketapredict.model.committee import SLOPE_SD, calibration, committee_weights
-from ketapredict.response_model import fit_response_model
 
 
 def test_weights_are_equal_unless_a_member_clearly_harms():
