@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ketapredict.cohort.columns import Column, declared_columns
-from ketapredict.cohort.protocols import Protocol
+from ketapredict.cohort.protocols import PRE, Protocol
 from ketapredict.monitoring.conditions import Moment
 from ketapredict.monitoring.rules import Rule, monitoring_questions, monitoring_rules
 
@@ -59,6 +59,13 @@ def monitoring_notes(values: Mapping[str, object], protocol: Protocol, landmark:
     moment = Moment(values, protocol, landmark)
     columns = declared_columns(protocol) | {question.name: question for question in monitoring_questions()}
     return tuple(_note(rule, moment, columns) for rule in monitoring_rules())
+
+
+def latest_rated(values: Mapping[str, object], protocol: Protocol) -> str:
+    """Return the latest time point with a score: what to watch follows from what is known now, not from a landmark."""
+    now = Moment(values, protocol, PRE)
+    rated = [name for name in protocol.names if now.value(f"score_{name}") is not None]
+    return rated[-1] if rated else PRE
 
 
 def _note(rule: Rule, moment: Moment, columns: dict[str, Column]) -> Note:

@@ -70,6 +70,12 @@ def monitoring_questions() -> tuple[Column, ...]:
     return tuple(Column(plain["name"], "yes_no", plain["label"]) for plain in _content()["question"])
 
 
+def with_questions(extras: tuple[Column, ...]) -> tuple[Column, ...]:
+    """Return extra covariates and, after them, the questions that none of them answers."""
+    own = {column.name for column in extras}
+    return (*extras, *(question for question in monitoring_questions() if question.name not in own))
+
+
 def _content() -> dict[str, Any]:
     path = files("ketapredict") / "data" / "monitoring" / "rules.toml"
     return tomllib.loads(path.read_text("utf-8"))

@@ -11,7 +11,7 @@ from ketapredict.cohort.scales import SCALES, Scale
 from ketapredict.errors import CohortError
 from ketapredict.explain.patient import PatientExplanation
 from ketapredict.explain.words import moment_words, percent
-from ketapredict.monitoring import Note, monitoring_notes
+from ketapredict.monitoring import Note, latest_rated, monitoring_notes
 from ketapredict.response_model import ResponseModel
 from ketapredict.web.patient.bar import probability_bar_svg
 from ketapredict.web.patient.frequencies import between_in_ten, in_ten, outcome_words
@@ -138,7 +138,7 @@ def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = No
     return PatientView(
         course_id=str(values["course_id"]),
         outcome=outcome_words(bundle.outcome, bundle.protocol.outcome),
-        notes=monitoring_notes(values, bundle.protocol, _latest_rated(values, bundle.protocol.names)),
+        notes=monitoring_notes(values, bundle.protocol, latest_rated(values, bundle.protocol)),
         estimate=estimate,
         refusal=refusal,
         landmarks=tuple(name for name in model.landmarks if name == PRE or _present(values[f"score_{name}"])),
@@ -181,12 +181,6 @@ def estimate_of(model: ResponseModel, course: Cohort, landmark: str | None = Non
 def landmark_words(landmark: str) -> str:
     """Return when an estimate was made, in words."""
     return moment_words(landmark) if landmark == PRE else f"at {moment_words(landmark)}"
-
-
-def _latest_rated(values: dict[str, object], names: tuple[str, ...]) -> str:
-    """Return the latest time point with a score: what to watch follows from what is known now, not from a landmark."""
-    rated = [name for name in names if _present(values.get(f"score_{name}"))]
-    return rated[-1] if rated else PRE
 
 
 def _present(value: object) -> bool:
