@@ -80,8 +80,12 @@ class Bundle:
 
     @property
     def statement(self) -> str:
-        """The first line of everything that this model touches."""
-        return STATEMENTS[self.trained_on]
+        """The first line of everything that this model touches; its first sentence says it where it is not ketamine."""
+        statement = STATEMENTS[self.trained_on]
+        if self.protocol.gives_ketamine:
+            return statement
+        trained, rest = statement.split(". ", 1)
+        return f"{trained}; {self.protocol.treatment_words}. {rest}"
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:

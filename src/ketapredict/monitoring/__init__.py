@@ -1,7 +1,7 @@
 """What to watch in a patient: rules with their sources, apart from every prediction."""
 
 from ketapredict.monitoring.notes import Note, latest_rated, monitoring_notes
-from ketapredict.monitoring.rules import Rule, Source, monitoring_questions, monitoring_rules, with_questions
+from ketapredict.monitoring.rules import Rule, Source, monitoring_questions, monitoring_rules, open_questions
 
 __all__ = [
     "Note",
@@ -11,5 +11,5 @@ __all__ = [
     "monitoring_notes",
     "monitoring_questions",
     "monitoring_rules",
-    "with_questions",
+    "open_questions",
 ]

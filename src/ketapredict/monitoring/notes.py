@@ -54,8 +54,11 @@ def monitoring_notes(values: Mapping[str, object], protocol: Protocol, landmark:
     Returns
     -------
     tuple of Note
-        One for each rule, the most urgent first.
+        One for each rule, the most urgent first. None for a protocol that does not give ketamine: the rules are for
+        ketamine, and say nothing of what to watch under another treatment.
     """
+    if not protocol.gives_ketamine:
+        return ()
     moment = Moment(values, protocol, landmark)
     columns = declared_columns(protocol) | {question.name: question for question in monitoring_questions()}
     return tuple(_note(rule, moment, columns) for rule in monitoring_rules())

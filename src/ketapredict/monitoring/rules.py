@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from ketapredict.cohort.columns import Column
+from ketapredict.cohort.protocols import Protocol
 from ketapredict.monitoring.conditions import ALWAYS, Condition, condition_from_plain
 
 # From what comes first.
@@ -70,10 +71,10 @@ def monitoring_questions() -> tuple[Column, ...]:
     return tuple(Column(plain["name"], "yes_no", plain["label"]) for plain in _content()["question"])
 
 
-def with_questions(extras: tuple[Column, ...]) -> tuple[Column, ...]:
-    """Return extra covariates and, after them, the questions that none of them answers."""
-    own = {column.name for column in extras}
-    return (*extras, *(question for question in monitoring_questions() if question.name not in own))
+def open_questions(protocol: Protocol, extras: tuple[Column, ...]) -> tuple[Column, ...]:
+    """Return the questions that no extra covariate answers; none where no rule applies."""
+    answered = {column.name for column in extras}
+    return tuple(q for q in monitoring_questions() if protocol.gives_ketamine and q.name not in answered)
 
 
 def _content() -> dict[str, Any]:

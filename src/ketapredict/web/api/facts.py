@@ -8,7 +8,7 @@ from ketapredict.cohort.columns import declared_columns
 from ketapredict.cohort.protocols import protocol_to_plain
 from ketapredict.cohort.scales import SCALES
 from ketapredict.explain.words import concept_label, moment_words
-from ketapredict.monitoring import with_questions
+from ketapredict.monitoring import open_questions
 from ketapredict.web.api.forms import (
     BandFacts,
     ColumnFacts,
@@ -49,7 +49,7 @@ def schema(state: State, _: MachineUser) -> Schema:
     ]
     questions = [
         QuestionFacts(name=question.name, label=question.label, expectation=question.expectation)
-        for question in with_questions(bundle.extras)[len(bundle.extras) :]
+        for question in open_questions(bundle.protocol, bundle.extras)
     ]
     return Schema(
         columns=columns,

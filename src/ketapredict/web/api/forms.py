@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, create_model
 
 from ketapredict.cohort.columns import Column, declared_columns
-from ketapredict.monitoring import with_questions
+from ketapredict.monitoring import open_questions
 from ketapredict.response_model import ResponseModel
 from ketapredict.web.api.monitoring import CourseNotes, MonitoringRule
 
@@ -30,7 +30,9 @@ class Strict(BaseModel):
 
 def course_form(model: ResponseModel) -> type[BaseModel]:
     """Make the type of one course: the cohort table's columns under the model's protocol, its extras, the questions."""
-    columns = declared_columns(model.bundle.protocol, with_questions(model.bundle.extras))
+    bundle = model.bundle
+    extras = (*bundle.extras, *open_questions(bundle.protocol, bundle.extras))
+    columns = declared_columns(bundle.protocol, extras)
     fields: dict[str, Any] = {name: _field(column) for name, column in columns.items()}
     return create_model("Course", __base__=Strict, __doc__="One course: one row of the cohort table.", **fields)
 
@@ -114,7 +116,10 @@ class Predictions(BaseModel):
     statement: str = Field(description="What the model was trained on: to be shown with every number.")
     caveat: str
     monitoring: list[CourseNotes] = Field(description="Rules, no predictions: to be shown before and apart from them.")
-    rules: list[MonitoringRule] = Field(description="All rules that courses are held against, with their sources.")
+    rules: list[MonitoringRule] = Field(
+        description="All rules that courses are held against, with their sources. Empty where the treatment is not "
+        "ketamine: there are none here for any other."
+    )
     model: ModelName
     courses: int
     predicted: int

@@ -47,8 +47,10 @@ class CourseNotes(BaseModel):
     notes: list[MonitoringNote]
 
 
-def told_rules() -> list[MonitoringRule]:
-    """Return all rules, the most urgent first."""
+def told_rules(protocol: Protocol) -> list[MonitoringRule]:
+    """Return all rules, the most urgent first; none where the treatment is not ketamine."""
+    if not protocol.gives_ketamine:
+        return []
     return [
         MonitoringRule(
             id=rule.id,

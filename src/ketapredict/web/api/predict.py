@@ -13,7 +13,7 @@ from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.explain.patient import CAVEAT, columns_read
 from ketapredict.explain.words import concept_label, sentences, steps_largest_first
-from ketapredict.monitoring import with_questions
+from ketapredict.monitoring import open_questions
 from ketapredict.response_model import ResponseModel
 from ketapredict.web.accounts.roles import Role, User
 from ketapredict.web.answers import problem
@@ -83,7 +83,7 @@ def predict_router(model: ResponseModel, most_courses: int) -> APIRouter:
                 statement=served.bundle.statement,
                 caveat=CAVEAT,
                 monitoring=told_notes(cohort, courses),
-                rules=told_rules(),
+                rules=told_rules(cohort.protocol),
                 model=model_name(served),
                 courses=cohort.counts.courses,
                 predicted=len(scored.table),
@@ -114,9 +114,10 @@ def _request_form(model: ResponseModel, most_courses: int) -> type[BaseModel]:
 
 def _extras(courses: list[BaseModel], model: ResponseModel) -> tuple[Column, ...]:
     """Return the model's extra covariates, and the questions that any course answers: what is absent takes no time."""
-    own = model.bundle.extras
+    bundle = model.bundle
     given = {name for course in courses for name in course.model_fields_set}
-    return (*own, *(question for question in with_questions(own)[len(own) :] if question.name in given))
+    asked = open_questions(bundle.protocol, bundle.extras)
+    return (*bundle.extras, *(question for question in asked if question.name in given))
 
 
 def _frame(courses: list[BaseModel], model: ResponseModel, extras: tuple[Column, ...]) -> pd.DataFrame:

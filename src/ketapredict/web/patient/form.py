@@ -12,7 +12,7 @@ from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.cohort.scales import SCALES
 from ketapredict.errors import CohortError
 from ketapredict.model.bundle import Bundle
-from ketapredict.monitoring import monitoring_questions, with_questions
+from ketapredict.monitoring import monitoring_questions, open_questions
 from ketapredict.web.patient.inputs import cell_text, label_of
 
 # Concepts by the group of the form under which a clinician looks for them; the rest stands last.
@@ -139,7 +139,7 @@ def form_columns(bundle: Bundle) -> dict[str, Column]:
     protocol = bundle.protocol
     # A column of a time point that the protocol does not have is known at no landmark.
     known = {PRE, *(point.name for point in protocol.points_until(bundle.landmarks[-1].landmark))}
-    columns = declared_columns(protocol, with_questions(bundle.extras))
+    columns = declared_columns(protocol, _extras(bundle))
     return {
         name: column
         for name, column in columns.items()
@@ -178,7 +178,7 @@ def course_from_entries(
     # An empty column and an absent one are the same; what is absent takes no time.
     cells = {name: text for name, text in cells.items() if text or (name in columns and columns[name].required)}
     try:
-        cohort = cohort_from_frame(pd.DataFrame([cells], dtype="str"), bundle.protocol, with_questions(bundle.extras))
+        cohort = cohort_from_frame(pd.DataFrame([cells], dtype="str"), bundle.protocol, _extras(bundle))
     except CohortError as error:
         return None, {"scale": str(error)}
     errors: dict[str, str] = {}
@@ -189,6 +189,10 @@ def course_from_entries(
         errors = {name: text for name, text in errors.items() if not name.startswith("score_")}
         errors["scale"] = f"Expected a scale of the model: {', '.join(bundle.scales)}."
     return (None, errors) if errors else (cohort, {})
+
+
+def _extras(bundle: Bundle) -> tuple[Column, ...]:
+    return (*bundle.extras, *open_questions(bundle.protocol, bundle.extras))
 
 
 def _options(column: Column, bundle: Bundle) -> tuple[str, ...]:

@@ -80,6 +80,8 @@ class PatientView:
     course_id : str
     outcome : str
         What is estimated, in words: the rule and when it is judged.
+    gives_ketamine : bool
+        Without it there are no monitoring notes.
     notes : tuple of Note
         Monitoring notes, of what is known now.
     estimate : Estimate or None
@@ -95,6 +97,7 @@ class PatientView:
 
     course_id: str
     outcome: str
+    gives_ketamine: bool
     notes: tuple[Note, ...]
     estimate: Estimate | None
     refusal: str
@@ -138,6 +141,7 @@ def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = No
     return PatientView(
         course_id=str(values["course_id"]),
         outcome=outcome_words(bundle.outcome, bundle.protocol.outcome),
+        gives_ketamine=bundle.protocol.gives_ketamine,
         notes=monitoring_notes(values, bundle.protocol, latest_rated(values, bundle.protocol)),
         estimate=estimate,
         refusal=refusal,
