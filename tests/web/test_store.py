@@ -76,6 +76,35 @@ def test_migrating_again_changes_nothing_and_several_may_start_at_once(database_
     assert problems == []
 
 
+def test_records_of_an_earlier_version_are_kept_and_stay_closed(database_url):
+    """A store of before what the model was trained on was recorded is brought up to date with all that is in it."""
+    from alembic import command
+    from alembic.config import Config
+
+    from ketapredict.web.store.database import MIGRATIONS
+
+    earlier = Database(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    row = {name: value for name, value in prediction_at(datetime.now(UTC)).items() if name != "at"}
+    columns, names = ", ".join(row), ", ".join(f":{name}" for name in row)
+    moment = "'2026-01-01 00:00:00.000000'"
+    with earlier.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.execute(
+            text(f"INSERT INTO shown_predictions (at, {columns}) VALUES ({moment}, {names})"),
+            row,
+        )
+    earlier.migrate()
+    (kept,) = page_of(earlier, shown_predictions, Filter())
+    assert {name: kept[name] for name in row} == row
+    assert kept["trained_on"] == ""
+    with pytest.raises(DBAPIError, match="only added to"), earlier.write() as connection:
+        connection.execute(text("UPDATE shown_predictions SET trained_on = 'real'"))
+    earlier.close()
+
+
 def test_a_database_of_a_later_version_is_refused(database):
     with database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -153,6 +182,7 @@ def test_a_table_is_recorded_as_it_is_shown(database, recorder, scored, short_co
     assert [row["probability"] for row in rows] == scored["probability"].tolist()
     assert [row["in_scope"] for row in rows] == scored["in_scope"].astype(object).tolist()
     assert {row["surface"] for row in rows} == {"list"}
+    assert {row["trained_on"] for row in rows} == {"simulated"}
     assert all(re.fullmatch("[0-9a-f]{64}", row["inputs_hmac"]) for row in rows)
 
 

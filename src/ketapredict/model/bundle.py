@@ -42,6 +42,13 @@ STATEMENTS: dict[str, str] = {
 }
 
 
+MARKS: dict[str, str] = {
+    "simulated": "SIMULATED courses",
+    "evidence": "published evidence and SIMULATED courses",
+    "real": "real courses",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A response model as plain data.
@@ -86,6 +93,11 @@ class Bundle:
             return statement
         trained, rest = statement.split(". ", 1)
         return f"{trained}; {self.protocol.treatment_words}. {rest}"
+
+    @property
+    def mark(self) -> str:
+        """What it was trained on in a few words: for tables and headings that are read or printed by themselves."""
+        return f"model of {MARKS[self.trained_on]}{'' if self.protocol.gives_ketamine else ', NOT of ketamine'}"
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:

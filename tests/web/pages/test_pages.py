@@ -100,6 +100,15 @@ def test_every_page_says_simulated_first_and_states_its_limits(free_client, firs
         assert "<script>" not in page
 
 
+def test_tables_and_headings_that_are_read_by_themselves_say_simulated_too(free_client, first):
+    """What is copied or printed without the banner."""
+    table = re.search("<thead>.*?</thead>", free_client.get("/courses").text, re.DOTALL)[0]
+    assert "(model of SIMULATED courses)" in table
+    for path in (f"/courses/{first}", f"/courses/{first}/summary"):
+        headings = re.findall("<h2.*?</h2>", free_client.get(path).text)
+        assert any("What the model estimates" in h and "SIMULATED" in h for h in headings)
+
+
 def test_headings_come_in_order_and_every_field_has_its_label(free_client, first):
     for path in ("/courses", "/new", "/model", f"/courses/{first}", f"/courses/{first}/summary"):
         page = free_client.get(path).text
@@ -236,6 +245,7 @@ def test_a_judgement_is_kept_beside_the_estimate_for_its_author_and_the_auditor(
     with free_client.app.state.server.database.read() as connection:
         (kept,) = connection.execute(select(judgements)).mappings()
     assert (kept["own_probability"], kept["probability"], kept["landmark"]) == (0.85, own.probability, "24h")
+    assert kept["trained_on"] == "simulated"
     assert post(free_client, "/courses/nobody/judgement", {"own_percent": "1", "reason": "x"}).status_code == 404
 
 

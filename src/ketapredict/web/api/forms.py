@@ -80,6 +80,7 @@ class Prediction(BaseModel):
     outcome: str
     probability: float
     interval: Interval | None
+    trained_on: str = Field(description="`simulated`, `evidence` or `real`: to be kept with the number.")
     in_scope: bool | None = Field(description="Whether the course is within what the model has seen.")
     notes: str = Field(description="What is out of scope, in words; inputs that were missing.")
     missing_inputs: list[MissingInput]

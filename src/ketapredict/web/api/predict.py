@@ -165,6 +165,7 @@ def _predictions(
                 outcome=result["outcome"],
                 probability=result["probability"],
                 interval=None if pd.isna(result["p_low"]) else Interval(low=result["p_low"], high=result["p_high"]),
+                trained_on=result["trained_on"],
                 in_scope=None if pd.isna(result["in_scope"]) else bool(result["in_scope"]),
                 notes=result["notes"],
                 missing_inputs=[

@@ -107,6 +107,7 @@ class Recorder:
             "user_name": user.name,
             "inputs_hmac": self.inputs_hmac(plain_rows(course.table)[0]),
             "model_sha256": self._model.sha256,
+            "trained_on": self._model.bundle.trained_on,
             "own_probability": judged.probability,
             "reason": _plain(judged.reason),
         }
@@ -127,6 +128,7 @@ class Recorder:
             "user_name": user.name,
             "surface": surface,
             "model_sha256": self._model.sha256,
+            "trained_on": self._model.bundle.trained_on,
         }
         with self._database.write() as connection:
             connection.execute(insert(shown_predictions), [common | result for result in results])
