@@ -87,6 +87,7 @@ def test_what_the_page_shows_beside_the_number_is_told_too(client, bearer, serve
         prediction, estimate = predicted[notes["course_id"]], view.estimate
         missing = [(found["name"], found["label"]) for found in prediction["missing_inputs"]]
         assert missing == [(found.name, found.label) for found in estimate.missing]
+        assert prediction["verdicts"] is None  # this model was fitted, and not cross-validated
         assert prediction["training_rate"] == estimate.told.training_rate
         assert (prediction["training_courses"], prediction["updating_rate"]) == (estimate.told.training_courses, None)
 

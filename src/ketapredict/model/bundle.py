@@ -67,7 +67,7 @@ class Bundle:
         Whether control courses were trained on and the arm is a feature.
     trained_on : {"simulated", "evidence", "real"}
     provenance : dict
-        Seed, hash of the training data, versions, counts: plain JSON values.
+        Seed, hash of the training data, versions, counts, what cross-validation could not show: plain JSON values.
     landmarks : tuple of LandmarkModel
         In the order of time.
     bands : tuple of ScoreBand
@@ -93,6 +93,11 @@ class Bundle:
             return statement
         trained, rest = statement.split(". ", 1)
         return f"{trained}; {self.protocol.treatment_words}. {rest}"
+
+    def verdicts(self, landmark: str) -> tuple[str, ...] | None:
+        """Return what cross-validation did not show of a landmark's model; None where it was not cross-validated."""
+        found = self.provenance.get("verdicts", {}).get(landmark)
+        return None if found is None else tuple(found)
 
     @property
     def mark(self) -> str:

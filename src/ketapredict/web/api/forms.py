@@ -83,6 +83,10 @@ class Prediction(BaseModel):
     trained_on: str = Field(description="`simulated`, `evidence` or `real`: to be kept with the number.")
     in_scope: bool | None = Field(description="Whether the course is within what the model has seen.")
     notes: str = Field(description="What is out of scope, in words; inputs that were missing.")
+    verdicts: list[str] | None = Field(
+        description="What the cross-validation of the landmark's model did not show, such as any skill; null where the "
+        "model holds none. To be shown beside the number."
+    )
     missing_inputs: list[MissingInput]
     training_rate: float = Field(description="Share of the landmark's training courses that had the outcome.")
     training_courses: int

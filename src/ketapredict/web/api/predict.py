@@ -32,6 +32,7 @@ from ketapredict.web.api.forms import (
 from ketapredict.web.api.machine_user import require_machine
 from ketapredict.web.api.monitoring import told_notes, told_rules
 from ketapredict.web.patient.inputs import inputs_of
+from ketapredict.web.patient.view import verdicts_of
 from ketapredict.web.records import plain_rows
 from ketapredict.web.state import State
 from ketapredict.web.store.recorder import Surface
@@ -168,6 +169,7 @@ def _predictions(
                 trained_on=result["trained_on"],
                 in_scope=None if pd.isna(result["in_scope"]) else bool(result["in_scope"]),
                 notes=result["notes"],
+                verdicts=None if (verdicts := verdicts_of(model, own.landmark)) is None else list(verdicts),
                 missing_inputs=[
                     MissingInput(name=found.name, label=found.label)
                     for found in inputs_of(own, courses[place], cohort.columns)

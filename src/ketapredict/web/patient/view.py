@@ -42,6 +42,8 @@ class Estimate:
         Why the patient is unlike those of the training data.
     cautions : tuple of str
         Other notes of the model.
+    verdicts : tuple of str or None
+        What the cross-validation of the landmark's model did not show; None where the model holds none.
     inputs : tuple of Input
     """
 
@@ -53,6 +55,7 @@ class Estimate:
     waterfall: str
     out_of_scope: tuple[str, ...]
     cautions: tuple[str, ...]
+    verdicts: tuple[str, ...] | None
     inputs: tuple[Input, ...]
 
     @property
@@ -178,8 +181,15 @@ def estimate_of(model: ResponseModel, course: Cohort, landmark: str | None = Non
         waterfall=told.to_svg(),
         out_of_scope=tuple(note.removeprefix(OUT_OF_SCOPE) for note in notes if note.startswith(OUT_OF_SCOPE)),
         cautions=tuple(note for note in notes if not note.startswith(OUT_OF_SCOPE)),
+        verdicts=verdicts_of(model, told.landmark),
         inputs=inputs_of(fitted, values, course.columns),
     )
+
+
+def verdicts_of(model: ResponseModel, landmark: str) -> tuple[str, ...] | None:
+    """Return what cross-validation did not show, without the landmark's name: it stands beside its estimate."""
+    found = model.bundle.verdicts(landmark)
+    return None if found is None else tuple(text.removeprefix(f"{landmark}: ") for text in found)
 
 
 def landmark_words(landmark: str) -> str:
