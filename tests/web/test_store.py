@@ -15,7 +15,7 @@ from ketapredict.errors import ServerError
 from ketapredict.web.accounts.current_user import NOBODY
 from ketapredict.web.keys import Keys
 from ketapredict.web.store.database import Database
-from ketapredict.web.store.recorder import Recorder, Surface
+from ketapredict.web.store.recorder import Recorder, Shown, Surface
 from ketapredict.web.store.records import RECORDS, Filter, count_of, csv_of, page_of, purge
 from ketapredict.web.store.schema import judgements, metadata, purges, security_events, shown_predictions
 
@@ -189,7 +189,7 @@ def test_a_table_is_recorded_as_it_is_shown(database, recorder, scored, short_co
 def test_one_course_is_recorded_alike_alone_and_in_a_table(database, recorder, scored, short_cohort, short_model):
     course_id = scored["course_id"].iloc[3]
     one = short_cohort.subset((short_cohort.table["course_id"] == course_id).to_numpy())
-    recorder.record(NOBODY, short_model.explain(one, course_id), one, Surface.PATIENT)
+    recorder.record(NOBODY, Shown(short_model.explain(one, course_id), one, Surface.PATIENT))
     recorder.record_table(NOBODY, scored.iloc[[3]], short_cohort, Surface.PATIENT)
     last, first = (
         {k: v for k, v in row.items() if k not in ("id", "at")}
@@ -205,7 +205,7 @@ def test_whatever_a_course_is_called_it_is_recorded(database, recorder, scored, 
     table = short_cohort.table.iloc[[3]].assign(course_id=name).reset_index(drop=True)
     one = replace(short_cohort, table=table, rows=short_cohort.rows[[3]])
     recorder.record_table(NOBODY, scored.iloc[[3]].assign(course_id=name), one, Surface.REST)
-    recorder.record(NOBODY, recorder._model.explain(one, name), one, Surface.PATIENT)
+    recorder.record(NOBODY, Shown(recorder._model.explain(one, name), one, Surface.PATIENT))
     rows = page_of(database, shown_predictions, Filter())
     assert [row["course_id"] for row in rows] == [name.replace("\x00", "\ufffd")] * 2
 

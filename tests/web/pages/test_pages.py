@@ -154,6 +154,26 @@ def test_what_if_of_nothing_is_the_patients_own_estimate_to_the_last_digit(free_
     assert records()[-1]["probability"] == own.probability
 
 
+def test_the_own_estimate_beside_a_hypothetical_one_is_recorded_at_whatever_landmark_it_is(
+    free_client, served, records
+):
+    row = next(row for row in served.rows if row.landmark == "72h")
+    course = served.course(served.tokens.token(row.course_id))
+    address = f"/courses/{served.tokens.token(row.course_id)}"
+    page = free_client.get(address).text
+    assert [(r["surface"], r["landmark"]) for r in records()] == [("patient", "72h")]
+    data = {"csrf_token": form_token(page), "landmark": "24h", "age_years": "33"}
+    told = free_client.post(f"{address}/what-if", data=data).text
+    shown = records()[1:]
+    assert [(r["surface"], r["landmark"]) for r in shown] == [("beside what-if", "24h"), ("what-if", "24h")]
+    own = served.model.explain(course, row.course_id, "24h")
+    assert shown[0]["probability"] == own.probability
+    assert f"own estimate: <strong>{percent(own.probability)}</strong>" in told
+    # An input that cannot be: no number is shown, none is recorded.
+    free_client.post(f"{address}/what-if", data=data | {"age_years": "999"})
+    assert records()[3:] == []
+
+
 def test_what_if_works_without_scripts_and_keeps_what_was_entered(free_client, first):
     page = post(free_client, f"/courses/{first}/what-if", {"landmark": "24h", "score_24h": "61"})
     assert page.status_code == 422
