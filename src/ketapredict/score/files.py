@@ -16,7 +16,7 @@ from ketapredict.errors import CohortError, FileError
 from ketapredict.explain.scored import Explain
 from ketapredict.response_model import ResponseModel
 from ketapredict.score.batch import ScoredBatch, score_batch
-from ketapredict.score.inputs import ScoredInput, open_input
+from ketapredict.score.inputs import EarlierRejects, ScoredInput, open_input
 from ketapredict.score.manifest import Totals, manifest, options_told, versions
 from ketapredict.score.unfinished import FinishedPiece, UnfinishedRun, unfinished_run
 from ketapredict.whole_files import FORMATS, refuse_to_overwrite
@@ -140,6 +140,9 @@ class _Job:
     rows_at_once: int
 
 
+type _Batch = RawCourses | EarlierRejects
+
+
 def _score_batches(job: _Job, run: UnfinishedRun, progress: Callable[[int, int], None]) -> None:
     """Read, score and write, each while the others work; pieces are written in the order of the input."""
     done = sum(piece.courses for piece in run.pieces)
@@ -150,9 +153,9 @@ def _score_batches(job: _Job, run: UnfinishedRun, progress: Callable[[int, int],
         ThreadPoolExecutor(THREADS) as scorers,
         ThreadPoolExecutor(1) as writer,
     ):
-        scoring: deque[Future[ScoredBatch]] = deque()
+        scoring: deque[Future[ScoredBatch | EarlierRejects]] = deque()
         writing: Future[None] | None = None
-        reading: Future[RawCourses | None] | None = reader.submit(_next, batches)
+        reading: Future[_Batch | None] | None = reader.submit(_next, batches)
         while reading is not None or scoring:
             while reading is not None and len(scoring) < THREADS:
                 raw = reading.result()
@@ -171,17 +174,22 @@ def _score_batches(job: _Job, run: UnfinishedRun, progress: Callable[[int, int],
             writing.result()
 
 
-def _next(batches: Iterator[RawCourses]) -> RawCourses | None:
+def _next(batches: Iterator[_Batch]) -> _Batch | None:
     return next(batches, None)
 
 
-def _score_batch(job: _Job, raw: RawCourses) -> ScoredBatch:
-    return score_batch(job.model, raw, job.given.extras, job.landmark, job.explain)
+def _score_batch(job: _Job, batch: _Batch) -> ScoredBatch | EarlierRejects:
+    if isinstance(batch, EarlierRejects):
+        return batch
+    return score_batch(job.model, batch, job.given.extras, job.landmark, job.explain)
 
 
-def _write(run: UnfinishedRun, batch: ScoredBatch) -> None:
+def _write(run: UnfinishedRun, batch: ScoredBatch | EarlierRejects) -> None:
     first = not run.pieces
     rejects = batch.rejects.to_csv(index=False, header=first) if first or len(batch.rejects) else ""
+    if isinstance(batch, EarlierRejects):
+        run.add_rejects(rejects.encode(), courses=batch.courses)
+        return
     run.add(
         batch.columns.to_arrow(),
         rejects.encode(),

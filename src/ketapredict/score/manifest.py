@@ -52,7 +52,8 @@ def manifest(
     *further : str
         Packages beside the usual ones whose versions count.
     """
-    marked = [SIMULATED_NOTICE] if totals.observed.simulated else []
+    marked = [SIMULATED_NOTICE] if totals.observed.simulated or given.simulated else []
+    observed = [] if given.all_told else totals.observed.notices(model.bundle.protocol)
     return {
         "statement": model.bundle.statement,
         "counts": {
@@ -74,7 +75,7 @@ def manifest(
             "trained_on": model.bundle.trained_on,
         },
         "largest_additivity_residual": totals.largest_residual,
-        "notices": [*marked, *given.notices, *totals.observed.notices(model.bundle.protocol)],
+        "notices": [*marked, *given.notices, *observed],
         "ketapredict": __version__,
         "versions": versions(*further),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from ketapredict.cohort.observed import Observed
 from ketapredict.errors import FileError
 from ketapredict.score.parts import GrowingFile, output_format
 from ketapredict.whole_files import make_folder
@@ -135,8 +136,24 @@ class UnfinishedRun:
     ) -> None:
         """Write a piece; when this returns, it is on the disk."""
         assert self._output is not None
-        assert self._rejects is not None
         kept = self._format.piece(table, self._output) if len(table) or not self._output.size else ""
+        self._finish_piece(rejects, courses, scored, largest_residual, observed, kept)
+
+    def add_rejects(self, rejects: bytes, *, courses: int) -> None:
+        """Write a piece of rejects only."""
+        self._finish_piece(rejects, courses, 0, 0.0, Observed().to_plain(), "")
+
+    def _finish_piece(
+        self,
+        rejects: bytes,
+        courses: int,
+        scored: int,
+        largest_residual: float,
+        observed: dict[str, Any],
+        kept: str,
+    ) -> None:
+        assert self._output is not None
+        assert self._rejects is not None
         self._rejects.write(rejects)
         self._output.commit()
         self._rejects.commit()
