@@ -83,7 +83,7 @@ def test_the_same_as_in_memory(trial, short_model, monkeypatch, name, ending):
     for told in ("counts", "inputs", "notices"):
         assert by_disk[2][told] == manifest[told]
     counts = manifest["counts"]
-    assert counts["filtered"] and counts["unmatched"] and counts["rejected"]
+    assert min(counts[name] for name in ("filtered", "unmatched", "rejected")) > 0
     assert not list(trial.glob(".*"))
 
 

@@ -83,6 +83,11 @@ class ParquetTable:
     sources : tuple of Source
         Those other sources; empty: the files themselves.
 
+    Attributes
+    ----------
+    first_rows : dict of str to int
+        For each file the number of rows in the files before it.
+
     Raises
     ------
     FileError
@@ -102,7 +107,7 @@ class ParquetTable:
         sources: tuple[Source, ...] = (),
     ) -> None:
         self.paths = paths
-        self._row_column = row_column
+        self.row_column = row_column
         # Few different texts: read as codes.
         self._levels = few_texts(declared)
         counts = []
@@ -121,6 +126,8 @@ class ParquetTable:
             raise FileError(f"{paths[0].name}: expected rows below the header, found none.")
         refuse_unknown_columns(names, declared, paths[0].name)
         self._names = names
+        starts = np.cumsum([0, *counts[:-1]]).tolist()
+        self.first_rows: dict[str, int] = dict(zip((path.name for path in paths), starts, strict=True))
         hashed = zip(paths, counts, strict=True)
         self.sources = sources or tuple(Source(path.name, file_sha256(path), count) for path, count in hashed)
 
@@ -134,7 +141,7 @@ class ParquetTable:
         """Yield the rows in order."""
         import pyarrow as pa
 
-        names = [*self._names, *([self._row_column] if self._row_column else [])]
+        names = [*self._names, *([self.row_column] if self.row_column else [])]
         number = 0
         waiting: list[pa.RecordBatch] = []
         held = 0
@@ -152,14 +159,24 @@ class ParquetTable:
         if held and number >= start:
             yield self._batch(waiting, number * rows)
 
+    def alike(self) -> list[list[Path]]:
+        """Return the files in groups whose columns are of the same types."""
+        import pyarrow.parquet as pq
+
+        groups: dict[str, list[Path]] = {}
+        for path in self.paths:
+            types = ",".join(str(field.type) for field in pq.read_schema(path))
+            groups.setdefault(types, []).append(path)
+        return list(groups.values())
+
     def _batch(self, parts: "list[pa.RecordBatch]", first: int) -> WideBatch:
         import pyarrow as pa
 
         table = pa.Table.from_batches(parts) if len(parts) > 1 else parts[0]
         if isinstance(table, pa.Table):
             table = table.unify_dictionaries()
-        if self._row_column:
-            rows = np.asarray(table.column(self._row_column)).astype(np.int64)
+        if self.row_column:
+            rows = np.asarray(table.column(self.row_column)).astype(np.int64)
         else:
             rows = np.arange(first + 1, first + 1 + len(table))
         return WideBatch(cells_of(table, self._names), rows, np.empty(0, dtype=np.int64))

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,30 +94,24 @@ def score_file(
     mapping = Path(mapping) if mapping is not None else None
     if output.suffix not in FORMATS:
         raise FileError(f"Expected an output that ends in {' or '.join(FORMATS)}; found {output.name}.")
-    rejects = output.with_name(output.name + ".rejects.csv")
-    described = output.with_name(output.name + ".manifest.json")
-    refuse_to_overwrite([output, rejects, described], [path, *([mapping] if mapping else [])])
-    for target in (output, rejects, described):
-        if target.is_dir():
-            raise FileError(f"Expected a file name for the results; {target} is a folder.")
-    result = ScoredFile(output, rejects, described, 0, 0, 0, model.bundle.statement)
-    with unfinished_run(output, rejects, described) as run, threadpool_limits(1):
+    if output.is_dir():
+        raise FileError(f"Expected a file name for the results; {output} is a folder.")
+    result = places_of_results(path, output, mapping, model)
+    with unfinished_run(output, result.rejects, result.manifest) as run, threadpool_limits(1):
         try:
             given = open_input(path, mapping, model.bundle.protocol, model.bundle.extras, run.folder)
             options = {"landmark": landmark, "explain": explain, "format": output.suffix, "rows": rows_at_once}
             run.start(_made_from(given, model, mapping, options), resume=resume)
             if run.complete is not None:
                 counts = run.complete["counts"]
-                return _counted(result, counts["courses"], counts["scored"])
+                return counted(result, counts["courses"], counts["scored"])
             job = _Job(model, given, landmark, explain, rows_at_once)
             _score_batches(job, run, progress or (lambda _, __: None))
             totals = _totals(run.pieces, given)
-            result = _counted(result, given.courses, totals.scored)
+            result = counted(result, given.courses, totals.scored)
             if not totals.scored:
                 run.only_rejects()
-                raise CohortError(
-                    f"No course could be scored: all {given.courses} were rejected. The reasons are in {rejects}."
-                )
+                raise nothing_scored(result)
             told = options_told(landmark, explain)
             run.finish(lambda sha256: manifest(model, given, totals, told, {"name": output.name, "sha256": sha256}))
         except OSError as error:
@@ -129,6 +123,35 @@ def score_file(
             run.leave()
             raise
     return result
+
+
+def places_of_results(path: Path, output: Path, mapping: Path | None, model: ResponseModel) -> ScoredFile:
+    """Return where results will be, before anything is counted.
+
+    Raises
+    ------
+    FileError
+        If one of them is an input, or a folder stands where a file will be.
+    """
+    rejects = output.with_name(output.name + ".rejects.csv")
+    described = output.with_name(output.name + ".manifest.json")
+    refuse_to_overwrite([output, rejects, described], [path, *([mapping] if mapping else [])])
+    for target in (rejects, described):
+        if target.is_dir():
+            raise FileError(f"Expected a file name for the results; {target} is a folder.")
+    return ScoredFile(output, rejects, described, 0, 0, 0, model.bundle.statement)
+
+
+def counted(result: ScoredFile, courses: int, scored: int) -> ScoredFile:
+    """Return where results are, with their counts."""
+    return replace(result, courses=courses, scored=scored, rejected=courses - scored)
+
+
+def nothing_scored(result: ScoredFile) -> CohortError:
+    """Return the error of a run that scored no course."""
+    return CohortError(
+        f"No course could be scored: all {result.courses} were rejected. The reasons are in {result.rejects}."
+    )
 
 
 @dataclass(frozen=True)
@@ -209,12 +232,6 @@ def _totals(pieces: list[FinishedPiece], given: ScoredInput) -> Totals:
         observed = observed.plus(Observed.from_plain(piece.observed))
     residual = max((piece.largest_residual for piece in pieces), default=0.0)
     return Totals(sum(piece.scored for piece in pieces), residual, observed)
-
-
-def _counted(result: ScoredFile, courses: int, scored: int) -> ScoredFile:
-    return ScoredFile(
-        result.output, result.rejects, result.manifest, courses, scored, courses - scored, result.statement
-    )
 
 
 def _made_from(
