@@ -137,7 +137,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     except OSError as error:
         raise FileError(f"Cannot write the model to {folder}: {error.strerror}.") from None
     try:
-        for name, content in _files(bundle).items():
+        for name, content in bundle_files(bundle).items():
             (new / name).write_bytes(content)
         new.chmod(0o755)
         if folder.exists():
@@ -186,13 +186,14 @@ def load_bundle(folder: Path) -> Bundle:
 def bundle_sha256(bundle: Bundle) -> str:
     """Return the SHA-256 of a bundle's files: equal for equal models."""
     digest = hashlib.sha256()
-    for name, content in sorted(_files(bundle).items()):
+    for name, content in sorted(bundle_files(bundle).items()):
         digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
 
 
-def _files(bundle: Bundle) -> dict[str, bytes]:
+def bundle_files(bundle: Bundle) -> dict[str, bytes]:
+    """Return the files of a saved bundle by name."""
     files = {_tree_file(model): model.booster for model in bundle.landmarks if model.booster}
     plain = _to_plain(bundle)
     plain[CHECKSUM] = _checksum(plain)
