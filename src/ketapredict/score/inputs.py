@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ketapredict.cohort.cells import columns_of
 from ketapredict.cohort.cohort import Source, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.mapping_file import load_mapping
@@ -137,7 +138,7 @@ def _raw(batch: WideBatch, repeated: np.ndarray, *, decimal_comma: bool, simulat
     log.add(np.arange(ragged) + len(batch.frame), batch.ragged, WHOLE_ROW, "fields", NO_FIELD)
     frame = batch.frame.reindex(range(len(batch.frame) + ragged)) if ragged else batch.frame
     return RawCourses(
-        frame,
+        columns_of(frame),
         np.concatenate([batch.rows, batch.ragged]) if ragged else batch.rows,
         log,
         used=len(frame),
