@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tests.conftest import ROOT, SHORT_PROTOCOL
 
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.protocols import BUILT_IN, PRE
 from ketapredict.cohort.read import read_cohort
 from ketapredict.errors import FileError, TrainingError
@@ -44,7 +45,7 @@ def test_of_real_courses_such_a_model_is_of_evidence(few):
     table = few.table.assign(
         course_id=[f"c{k}" for k in range(len(few))], patient_id=[f"p{k}" for k in range(len(few))]
     )
-    model, _ = fit_response_model(replace(few, table=table, simulated=False))
+    model, _ = fit_response_model(replace(few, courses=CourseColumns.of_table(table), simulated=False))
     assert model.bundle.trained_on == "evidence"
     assert model.bundle.statement.startswith("From published evidence and simulated courses")
 

@@ -138,19 +138,19 @@ class ResponseModel:
             if not len(places):
                 continue
             everything = len(places) == len(cohort)
-            courses = cohort.courses if everything else CourseColumns(cohort.table, rows[places])
+            courses = cohort.courses if everything else cohort.courses.some(rows[places])
             values = feature_values(courses, ready.features, self.bundle.outcome)
             own = {f.name: values[f.name] for f in ready.model.features}
             found = estimates(ready.model, own, rows_of_batch=len(rows))
             in_scope, notes = ready.scope_and_notes(courses, values, found)
             output.put(places, found, in_scope, notes)
             residual = max(residual, found.largest_residual)
-        ids = cohort.table["course_id"]
+        ids = cohort.courses.cells("course_id")
         texts = {"landmark": Phrases(position, self.landmarks), "notes": output.notes}
         nothing = np.zeros(len(rows), dtype=np.intp)
         texts |= {name: Phrases(nothing, (value,)) for name, value in self._constants.items()}
         scored = ScoredColumns(
-            rows, ids if len(rows) == len(cohort) else ids.iloc[rows], texts, output.numbers, output.in_scope
+            rows, ids if len(rows) == len(cohort) else ids[rows], texts, output.numbers, output.in_scope
         )
         return scored, refused, residual
 
@@ -163,15 +163,14 @@ class ResponseModel:
             If the cohort has no such course, or it cannot be predicted.
         """
         self.refuse_other_cohort(cohort)
-        ids = cohort.table["course_id"]
-        alone = len(cohort) == 1 and ids.iat[0] == course_id
-        keep = np.ones(1, dtype=bool) if alone else (ids == course_id).to_numpy()
+        ids = cohort.courses.cells("course_id")
+        keep = np.asarray(ids == course_id, dtype=bool)
         if not keep.any():
             raise CohortError(
                 "Expected a course id of an accepted course; found none of that id. "
                 "`ketapredict check` lists rejected courses."
             )
-        course = cohort if alone else cohort.subset(keep)
+        course = cohort if len(cohort) == 1 else cohort.subset(keep)
         position, refused = self._landmark_positions(course, landmark)
         if position[0] < 0:
             raise CohortError(f"This course cannot be predicted: expected {refused['expected'].iloc[0]}.")
@@ -190,7 +189,7 @@ class ResponseModel:
                 f"Expected a cohort read under the model's protocol {ours.name} (outcome at {ours.outcome}); found "
                 f"{theirs.name} (outcome at {theirs.outcome}). Read the cohort with the model's protocol."
             )
-        absent = [column.name for column in self.bundle.extras if column.name not in cohort.table]
+        absent = [column.name for column in self.bundle.extras if column.name not in cohort.courses]
         if absent:
             raise ModelError(
                 f"Expected the extra covariates {', '.join(absent)} that the model was trained with. Declare them "
@@ -220,7 +219,7 @@ class ResponseModel:
         for broken, column, rule, text in refusals:
             rows = np.flatnonzero(broken if rule == "landmark" else broken & (position >= 0))
             if len(rows):
-                ids = cohort.table["course_id"].iloc[rows].to_numpy(object)
+                ids = cohort.courses.cells("course_id")[rows].to_numpy(object)
                 cells = (cohort.rows[rows], ids, column, rule, text)
                 records.append(pd.DataFrame(dict(zip(REJECT_COLUMNS, cells, strict=True))))
                 position = np.where(broken, -1, position)

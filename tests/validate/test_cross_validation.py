@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.fitting import fit_response_model
 from ketapredict.model.fit import refuse_too_few, training_data
 from ketapredict.validate import fits
@@ -106,7 +107,7 @@ def test_a_landmark_with_too_few_events_is_refused_and_the_others_go_on(short_co
 
     from ketapredict.errors import TrainingError
 
-    few = replace(short_cohort, table=table)
+    few = replace(short_cohort, courses=CourseColumns.of_table(table))
     model, refused = fit_response_model(few, prior="none")
     assert model.landmarks == ("24h",)
     assert "Landmark 72h: expected at least 10" in refused["72h"]

@@ -6,7 +6,6 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import Column
@@ -180,10 +179,10 @@ def explain_course(
     steps = steps_largest_first(found.base_logit, found.concepts, found.by_concept[0])
     # A concept without any contribution in this model at this landmark has nothing to tell.
     steps = [step for step in steps if step[1] != 0.0]
-    values = {name: None if pd.isna(value) else value for name, value in course.table.iloc[0].to_dict().items()}
+    (values,) = course.courses.plain_rows()
     return PatientExplanation(
         statement=bundle.statement,
-        course_id=str(course.table["course_id"].iat[0]),
+        course_id=str(values["course_id"]),
         landmark=model.landmark,
         outcome=bundle.outcome,
         model_name=bundle.name,
