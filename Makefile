@@ -51,7 +51,7 @@ data: env
 	$(BIN)/ketapredict simulate --courses 400 --seed 1 --output data/sample-cohort.csv
 
 bench: env
-	$(BIN)/python benchmarks/real_trials.py
+	$(BIN)/python benchmarks/real_trials.py --subsamples 0
 
 .PHONY: bench-serving
 bench-serving: env
