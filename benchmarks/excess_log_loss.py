@@ -30,7 +30,7 @@ columns standardised. All choices are made within the training courses, by the l
   Left out, and said so, where `interpret` is not installed (`make bench-truth` brings it). The default one takes
   more time than all others together and only runs where it is named: --learners "EBM, default", names apart by
   semicolons, or --learners all. The committee always runs, with the package's prior as `train` does by default (in
-  which the simulator has a part, and no other truth) and without it; the same number names the same cohort in every run.
+  which the simulator has a part, and no other truth) and without it; the same number names the same cohort always.
 
 A peer is called better where the committee's excess log-loss less its own is above one standard error over
 repetitions; with seven or eight peers and four sizes some will be by chance even if none is.
