@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.errors import ServerError
 from ketapredict.web.accounts.current_user import NOBODY
 from ketapredict.web.keys import Keys
@@ -203,7 +204,7 @@ def test_whatever_a_course_is_called_it_is_recorded(database, recorder, scored, 
 
     name = "x" * 5000 + "\x00\n\u00e9"
     table = short_cohort.table.iloc[[3]].assign(course_id=name).reset_index(drop=True)
-    one = replace(short_cohort, table=table, rows=short_cohort.rows[[3]])
+    one = replace(short_cohort, courses=CourseColumns.of_table(table), rows=short_cohort.rows[[3]])
     recorder.record_table(NOBODY, scored.iloc[[3]].assign(course_id=name), one, Surface.REST)
     recorder.record(NOBODY, Shown(recorder._model.explain(one, name), one, Surface.PATIENT))
     rows = page_of(database, shown_predictions, Filter())

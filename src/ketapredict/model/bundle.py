@@ -9,6 +9,7 @@ import json
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass, fields
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,8 @@ FORMAT = "ketapredict response model"
 FORMAT_VERSION = 2
 MODEL_FILE = "model.json"
 CHECKSUM = "content_sha256"
+# `evidence/<protocol>`: a model that comes with the package.
+EVIDENCE = "evidence"
 TrainedOn = Literal["simulated", "evidence", "real"]
 STATEMENTS: dict[str, str] = {
     "simulated": "SIMULATED: trained on simulated courses. Not validated on patients. Research software, not a "
@@ -40,13 +43,24 @@ STATEMENTS: dict[str, str] = {
     "real": "Trained on real courses (their hash is in the provenance). Not validated on other patients. Research "
     "software, not a medical device.",
 }
-
-
 MARKS: dict[str, str] = {
     "simulated": "SIMULATED courses",
     "evidence": "published evidence and SIMULATED courses",
     "real": "real courses",
 }
+
+
+def bundle_folder(location: str | Path) -> Path:
+    """Return the folder of a location; `evidence/<protocol>` is the package's own, unless there is one of that name."""
+    path = Path(location)
+    if path.parts[:1] == (EVIDENCE,) and len(path.parts) == 2 and not path.exists():
+        return evidence_folder() / path.name
+    return path
+
+
+def evidence_folder() -> Path:
+    """Return the folder of the evidence models that come with the package."""
+    return Path(str(files("ketapredict") / "data" / "evidence-models"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +137,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     except OSError as error:
         raise FileError(f"Cannot write the model to {folder}: {error.strerror}.") from None
     try:
-        for name, content in _files(bundle).items():
+        for name, content in bundle_files(bundle).items():
             (new / name).write_bytes(content)
         new.chmod(0o755)
         if folder.exists():
@@ -172,13 +186,14 @@ def load_bundle(folder: Path) -> Bundle:
 def bundle_sha256(bundle: Bundle) -> str:
     """Return the SHA-256 of a bundle's files: equal for equal models."""
     digest = hashlib.sha256()
-    for name, content in sorted(_files(bundle).items()):
+    for name, content in sorted(bundle_files(bundle).items()):
         digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
 
 
-def _files(bundle: Bundle) -> dict[str, bytes]:
+def bundle_files(bundle: Bundle) -> dict[str, bytes]:
+    """Return the files of a saved bundle by name."""
     files = {_tree_file(model): model.booster for model in bundle.landmarks if model.booster}
     plain = _to_plain(bundle)
     plain[CHECKSUM] = _checksum(plain)
