@@ -11,7 +11,7 @@ from ketapredict.cohort.scales import SCALES, Scale
 from ketapredict.errors import CohortError
 from ketapredict.explain.patient import PatientExplanation
 from ketapredict.explain.words import moment_words, percent
-from ketapredict.monitoring import Note, latest_rated, monitoring_notes
+from ketapredict.monitoring import Note, Source, latest_rated, monitoring_notes
 from ketapredict.response_model import ResponseModel
 from ketapredict.web.patient.bar import probability_bar_svg
 from ketapredict.web.patient.frequencies import between_in_ten, in_ten, outcome_words
@@ -115,6 +115,11 @@ class PatientView:
     def notes_in(self, state: str) -> tuple[Note, ...]:
         """Return the notes in one state: `holds`, `unknown`, `clear` or `not applicable`."""
         return tuple(note for note in self.notes if note.state == state)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The sources of the notes that hold, each once: a printed page refers to them by their number."""
+        return tuple(dict.fromkeys(source for note in self.notes_in("holds") for source in note.rule.sources))
 
     @property
     def settled(self) -> tuple[tuple[str, tuple[Note, ...]], ...]:
