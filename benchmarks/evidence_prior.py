@@ -91,7 +91,7 @@ def subsamples(labels: np.ndarray, size: int, draws: int) -> list[Fold]:
 def prior_without(trials: dict[str, Cohort], left_out: str, simulated: Simulated) -> EvidencePrior:
     """Return the prior that a trial has no part in."""
     others = {name: cohort for name, cohort in trials.items() if name != left_out}
-    return EvidencePrior.from_plain(derive(others, simulated)["outcomes"]["response"], "")
+    return EvidencePrior.from_plain(derive(others, simulated), "response", "")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome
 from ketapredict.cohort.summary import count_lines
 from ketapredict.errors import CohortError, FileError, TrainingError
+from ketapredict.fitting import provenance_of
 from ketapredict.model.bundle import MODEL_FILE, Bundle, TrainedOn
 from ketapredict.model.fit import training_data
 from ketapredict.model.landmark_model import LandmarkModel
@@ -29,7 +30,7 @@ from ketapredict.progress import Stopwatch, progress_bar
 from ketapredict.release import Parameters, release
 from ketapredict.report.card.facts import CardFacts
 from ketapredict.report.folder import CARD
-from ketapredict.response_model import ResponseModel, provenance_of
+from ketapredict.response_model import ResponseModel
 from ketapredict.tracking.courses_met import courses_met
 from ketapredict.tracking.runs import LoggedRun
 from ketapredict.tracking.store import open_store

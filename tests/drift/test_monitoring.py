@@ -16,7 +16,8 @@ from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.drift.page import comparison_table, to_page
 from ketapredict.errors import CohortError, ModelError
-from ketapredict.response_model import ResponseModel, fit_response_model, with_profiles
+from ketapredict.fitting import fit_response_model, with_profiles
+from ketapredict.response_model import ResponseModel
 from ketapredict.simulate import simulate_cohort
 
 TRAINING = 150

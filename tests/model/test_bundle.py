@@ -6,7 +6,8 @@ import pytest
 
 from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.errors import FileError, ModelError
-from ketapredict.response_model import ResponseModel, fit_response_model
+from ketapredict.fitting import fit_response_model
+from ketapredict.response_model import ResponseModel
 
 
 def test_save_and_load_lose_nothing(short_model, short_cohort, tmp_path):

@@ -6,8 +6,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from ketapredict.cohort.course_columns import CourseColumns
+from ketapredict.fitting import fit_response_model
 from ketapredict.model.committee import SLOPE_SD, calibration, committee_weights
-from ketapredict.response_model import fit_response_model
 
 
 def test_weights_are_equal_unless_a_member_clearly_harms():

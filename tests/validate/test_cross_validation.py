@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from ketapredict.cohort.course_columns import CourseColumns
+from ketapredict.fitting import fit_response_model
 from ketapredict.model.fit import refuse_too_few, training_data
-from ketapredict.response_model import fit_response_model
 from ketapredict.validate import fits
 from ketapredict.validate.calibration_groups import calibration_groups
 from ketapredict.validate.comparators import one_number_predictions

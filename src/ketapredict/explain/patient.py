@@ -45,6 +45,8 @@ class PatientExplanation:
     training_rate : float
         Share of the landmark's training courses that had the outcome.
     training_courses : int
+    training_whose : str
+        What these courses are in words: `training courses`, or `simulated courses` for a model that none has fitted.
     updating_rate : float or None
         The same share among the courses of the last update; None for a model that was not updated.
     updating_courses : int or None
@@ -70,6 +72,7 @@ class PatientExplanation:
     base_logit: float
     training_rate: float
     training_courses: int
+    training_whose: str
     updating_rate: float | None
     updating_courses: int | None
     steps: list[tuple[str, float, float, float]]
@@ -91,7 +94,7 @@ class PatientExplanation:
     @property
     def _rates(self) -> str:
         """What share had the outcome, that of the own site first: it is what the estimate is to be held against."""
-        training = f"{percent(self.training_rate)} of the {self.training_courses} training courses"
+        training = f"{percent(self.training_rate)} of the {self.training_courses} {self.training_whose}"
         if self.updating_rate is None:
             return f"{training} had it"
         own = f"{percent(self.updating_rate)} of the {self.updating_courses} courses it was updated with"
@@ -191,6 +194,7 @@ def explain_course(
         base_logit=found.base_logit,
         training_rate=model.event_rate,
         training_courses=model.courses,
+        training_whose=model.whose_courses,
         updating_rate=model.latest_rate if model.updated else None,
         updating_courses=model.updated.courses if model.updated else None,
         steps=steps,

@@ -9,6 +9,7 @@ import json
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass, fields
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,8 @@ FORMAT = "ketapredict response model"
 FORMAT_VERSION = 2
 MODEL_FILE = "model.json"
 CHECKSUM = "content_sha256"
+# `evidence/<protocol>`: a model that comes with the package.
+EVIDENCE = "evidence"
 TrainedOn = Literal["simulated", "evidence", "real"]
 STATEMENTS: dict[str, str] = {
     "simulated": "SIMULATED: trained on simulated courses. Not validated on patients. Research software, not a "
@@ -40,6 +43,19 @@ STATEMENTS: dict[str, str] = {
     "real": "Trained on real courses (their hash is in the provenance). Not validated on other patients. Research "
     "software, not a medical device.",
 }
+
+
+def bundle_folder(location: str | Path) -> Path:
+    """Return the folder of a location; `evidence/<protocol>` is the package's own, unless there is one of that name."""
+    path = Path(location)
+    if path.parts[:1] == (EVIDENCE,) and len(path.parts) == 2 and not path.exists():
+        return evidence_folder() / path.name
+    return path
+
+
+def evidence_folder() -> Path:
+    """Return the folder of the evidence models that come with the package."""
+    return Path(str(files("ketapredict") / "data" / "evidence-models"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,16 @@ def summary(facts: CardFacts) -> Section:
     quick = " FEWER RESAMPLES than the full run: figures and stability are rougher." if few else ""
     if bundle.provenance.get("weights") == "completion":
         quick += " Fitted with weights for completion, made again inside each fold; the figures are not weighted."
+    untrained = [model.landmark for model in bundle.landmarks if model.from_evidence]
+    if untrained:
+        warnings.insert(
+            0,
+            f"NOT VALIDATED HERE at {', '.join(untrained)}: the evidence model, fitted to no patient's outcome but, at "
+            "most, the rate. Nothing on this page says how well it predicts in your clinic.",
+        )
+    if not facts.studies:
+        said = f"Version `{facts.model.version}` of `{bundle.name}`; SHA-256 of the model `{facts.model.sha256}`."
+        return Section("summary", "In short", [Points(warnings, warning=True), Text(said)])
     blocks: list[Block] = [
         Points(warnings, warning=True) if warnings else Text("No warning was raised by the checks of this page."),
         Table("Out-of-fold performance with 95% intervals over patients", [*header, "calibration slope"], rows),
