@@ -16,6 +16,7 @@ from ketapredict.simulate import simulate_cohort
 from ketapredict.training import train
 from ketapredict.validate.evaluation import evaluate
 from ketapredict.validate.study import Effort
+from ketapredict.validate.verdicts import skill_verdicts
 
 SMALL = Effort(repeats=1, refits=4, curve_repeats=0)
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +37,12 @@ def test_all_arms_of_the_dia_trial(realdata, mappings, tmp_path):
     assert result.model.bundle.trained_on == "real"
     for model in result.model.bundle.landmarks:
         assert "arm_drug" in [column.name for column in model.columns]
+    # What the card warns of, the model itself holds: the page shows it beside every estimate.
+    loaded = ResponseModel.load("all/model")
+    assert loaded.sha256 == result.model.sha256
+    for study in result.studies:
+        assert loaded.bundle.verdicts(study.landmark) == skill_verdicts(study.validation)
+        assert set(skill_verdicts(study.validation)) <= set(study.warnings)
     logged = {path.name for path in (tmp_path / "mlartifacts").rglob("*") if path.is_file()}
     assert "measures.csv" in logged
     assert "patients.csv" not in logged

@@ -88,6 +88,8 @@ def test_the_command_makes_a_registered_version_with_its_own_report(
     assert set(facts["updates"]) == {"24h", "72h"}
     assert facts["provenance"]["updated_from"]["model_sha256"] == short_model.sha256
     made = find_model("models:/short-response@challenger")
+    assert set(facts["provenance"]["verdicts"]) == {"24h", "72h"}
+    assert all(made.bundle.verdicts(landmark) is not None for landmark in ("24h", "72h"))
     assert made.sha256 == facts["model_sha256"] == ResponseModel.load("new/model").sha256
     assert find_model("models:/short-response/1").sha256 == made.sha256
     status, out, _ = run("update", "parent", "site.csv", "--output", "again", "--seed", 2, "--repeats", 1, "--json")

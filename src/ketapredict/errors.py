@@ -36,6 +36,10 @@ class ModelError(KetapredictError):
     """A saved model is absent, damaged, of another format version, or does not fit the request."""
 
 
+class EngineError(KetapredictError):
+    """Spark is not installed, cannot be started, or failed."""
+
+
 class TrackingError(KetapredictError):
     """The MLflow store cannot be reached, is locked, or refuses what is to be stored."""
 

@@ -130,7 +130,7 @@ class ResponseModel:
         position, refused = self._landmark_positions(cohort, landmark)
         rows = np.flatnonzero(position >= 0)
         position = position[rows]
-        output = _Output(len(rows), self._concepts)
+        output = _Output(len(rows), self.concepts)
         residual = 0.0
         for index, ready in enumerate(self._ready):
             places = np.flatnonzero(position == index)
@@ -237,7 +237,8 @@ class ResponseModel:
         }
 
     @cached_property
-    def _concepts(self) -> tuple[str, ...]:
+    def concepts(self) -> tuple[str, ...]:
+        """Concepts that contribute at any landmark."""
         return tuple(dict.fromkeys(f.concept for model in self.bundle.landmarks for f in model.features))
 
     @cached_property

@@ -9,7 +9,7 @@ from ketapredict.fitting import fit_response_model
 from ketapredict.model.fit import training_data
 from ketapredict.model.prior import NO_PRIOR, OWN_PRIOR, chosen_prior
 from ketapredict.progress import Stopwatch, progress_bar
-from ketapredict.release import Parameters, release
+from ketapredict.release import Parameters, release, with_verdicts
 from ketapredict.report.card.facts import CardFacts
 from ketapredict.report.folder import CARD
 from ketapredict.response_model import ResponseModel
@@ -76,7 +76,8 @@ def train(
     cohort : Cohort
     outcome : {"response", "remission"}
     seed : int
-        Not negative. The same cohort and seed give the same bundle, byte for byte.
+        Not negative. The same cohort, seed and effort give the same bundle, byte for byte; another effort changes no
+        estimate, only what the bundle says of its cross-validation.
     all_arms : bool
         Whether control courses are trained on as well; the arm then is a feature.
     weighted : bool
@@ -135,6 +136,7 @@ def train(
                     timed=watch.timed,
                 )
             )
+    model = with_verdicts(model, studies)
     facts = CardFacts(model, courses, tuple(studies), effort, refused)
     parameters: Parameters = {
         "protocol": cohort.protocol.name,

@@ -45,6 +45,13 @@ class ExplainChoice(StrEnum):
     ALL = "all"
 
 
+class EngineChoice(StrEnum):
+    """What computes."""
+
+    LOCAL = "local"
+    SPARK = "spark"
+
+
 CohortPath = Annotated[Path, typer.Argument(metavar="COHORT", help="Table of courses, or folder that a mapping names.")]
 MappingOption = Annotated[
     Path | None, typer.Option("--mapping", help="TOML: how your columns become the cohort's; or adam, sdtm.")

@@ -12,6 +12,7 @@ from ketapredict.cli.conventions import (
     DEFAULT_PROTOCOL,
     DONE,
     CohortPath,
+    EngineChoice,
     ExplainChoice,
     JsonOption,
     MappingOption,
@@ -99,27 +100,44 @@ def score(
         ExplainChoice, typer.Option("--explain", help="Contributions: of all concepts, the three largest, or none.")
     ] = ExplainChoice.ALL,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a run that was cut short stopped.")] = False,
+    engine: Annotated[
+        EngineChoice, typer.Option("--engine", help="spark: on a cluster's cores, with a folder of parts as output.")
+    ] = EngineChoice.LOCAL,
     as_json: JsonOption = False,
 ) -> None:
     """Score a cohort: probability and contributions for every course, every row accounted for.
 
     --protocol and --outcome only choose the champion where no --model is given.
     """
+    from ketapredict.errors import EngineError
     from ketapredict.progress import rows_bar
     from ketapredict.score.files import score_file
+    from ketapredict.score.spark_session import refuse_without_spark
 
-    loaded = located_model(model, protocol, outcome)
-    with rows_bar("scoring", "courses", shown=sys.stderr.isatty()) as progress:
-        result = score_file(
-            cohort,
-            output,
-            loaded,
-            mapping=mapping,
-            landmark=landmark,
-            explain=explain.value,
-            resume=resume,
-            progress=progress,
+    if engine is EngineChoice.SPARK and resume:
+        raise EngineError(
+            "Expected --resume with the engine local; Spark repeats failed tasks itself. Leave --resume out."
         )
+    if engine is EngineChoice.SPARK:
+        refuse_without_spark()
+    loaded = located_model(model, protocol, outcome)
+    if engine is EngineChoice.SPARK:
+        from ketapredict.score.spark import score_with_spark
+
+        with working("scoring on Spark"):
+            result = score_with_spark(cohort, output, loaded, mapping=mapping, landmark=landmark, explain=explain.value)
+    else:
+        with rows_bar("scoring", "courses", shown=sys.stderr.isatty()) as progress:
+            result = score_file(
+                cohort,
+                output,
+                loaded,
+                mapping=mapping,
+                landmark=landmark,
+                explain=explain.value,
+                resume=resume,
+                progress=progress,
+            )
     if as_json:
         print_json(json.loads(result.manifest.read_text("utf-8")))
     else:

@@ -1,6 +1,7 @@
 """What a reader of results must be told about a cohort: observations that add up from batch to batch."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.scales import SCALES, Scale
@@ -38,6 +39,21 @@ class Observed:
             self.in_remission + other.in_remission,
             self.simulated or other.simulated,
         )
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the observations as JSON values."""
+        return {
+            "scales": sorted(self.scales),
+            "recalled": [list(pair) for pair in self.recalled],
+            "in_remission": self.in_remission,
+            "simulated": self.simulated,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Self:
+        """Return the observations that `to_plain` gave."""
+        recalled = tuple((str(point), int(number)) for point, number in plain["recalled"])
+        return cls(frozenset(plain["scales"]), recalled, plain["in_remission"], plain["simulated"])
 
     def notices(self, protocol: Protocol) -> list[str]:
         """Return what must be told, in sentences."""

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.batches import SourceBatches, header_only
-from ketapredict.cohort.cohort import REJECT_COLUMNS, SIMULATED_NOTICE, Counts, Source, holds_simulated
+from ketapredict.cohort.cohort import SIMULATED_NOTICE, Counts, Source, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.evaluation import evaluate_condition
 from ketapredict.cohort.item_rows import refuse_absent_items
@@ -39,11 +39,19 @@ from ketapredict.cohort.reshape import (
     refuse_files_without_header,
     source_names,
 )
+from ketapredict.cohort.spool import (
+    MEMORY_MIB,
+    RejectSpool,
+    Spool,
+    bounded_duckdb,
+    read_spool,
+    sort_rejects,
+    sort_spool,
+)
 from ketapredict.cohort.validation import refuse_unknown_columns, require_columns
 from ketapredict.errors import CohortError, FileError
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
     from ketapredict.cohort.tables import Table
@@ -51,7 +59,6 @@ if TYPE_CHECKING:
 SOURCE_ROW = "source_row"
 LARGEST_IN_MEMORY_BYTES = 64_000_000
 _BATCH_ROWS = 100_000
-_MEMORY_MIB = 256
 _NUMBER_OF = re.compile(r"\b(\d+)(?= (?:scores|courses|times|rows)\b)")
 
 
@@ -105,7 +112,7 @@ def make_courses(
     extras: tuple[Column, ...] = (),
     *,
     batch_rows: int = _BATCH_ROWS,
-    memory_mib: int = _MEMORY_MIB,
+    memory_mib: int = MEMORY_MIB,
 ) -> WideCourses:
     """Make the courses of a cohort of any size.
 
@@ -195,29 +202,28 @@ class _Work:
     def run(self, folder: Path) -> WideCourses:
         self._spill()
         several = len(self.mapping.courses) > 1
-        courses = _Spool(self.temporary / "courses.parquet", self._course_schema())
-        rejects = _Spool(self.temporary / "rejects.parquet", _reject_schema())
-        used = _Spool(self.temporary / "used.parquet", _used_schema())
+        courses = Spool(self.temporary / "courses.parquet", self._course_schema())
+        rejects = RejectSpool(self.temporary / "rejects.parquet")
+        used = Spool(self.temporary / "used.parquet", _used_schema())
         with courses, rejects, used:
             self._ragged(rejects)
             for frame, rows, blocks in self._stretches():
                 self._make(frame, rows, blocks, courses, rejects, used if several else None)
         for number, course in enumerate(self.mapping.courses):
             refuse_absent_items(self.absent[number] or (), course.visits, block_name(self.mapping, number))
-        with self._duckdb() as base:
+        with bounded_duckdb(self.temporary, self.memory_mib) as base:
             if several:
-                self.used += _read(base, used.path).aggregate("count(DISTINCT row)").fetchall()[0][0]
+                self.used += read_spool(base, used.path).aggregate("count(DISTINCT row)").fetchall()[0][0]
             columns = ", ".join(f'"{name}"' for name in [*self._output_columns(), SOURCE_ROW])
-            _sorted(base, courses.path, columns, f"block, {SOURCE_ROW}", folder / "courses.parquet")
-            columns = ", ".join(f'"{name}"' for name in REJECT_COLUMNS)
-            _sorted(base, rejects.path, columns, "row, entry", folder / "rejects.parquet")
+            sort_spool(base, [courses.path], columns, f"block, {SOURCE_ROW}", folder / "courses.parquet")
+            sort_rejects(base, [rejects.path], folder / "rejects.parquet")
         return self._result(folder)
 
     def _spill(self) -> None:
         """Write the rows that count, each with its course and its block."""
         import pyarrow as pa
 
-        spool: _Spool | None = None
+        spool: Spool | None = None
         for raw, rows in self.main.arrow():
             whole = self.main.table(raw, rows)
             self.simulated = self.simulated or holds_simulated(whole.frame)
@@ -241,7 +247,7 @@ class _Work:
                 arrays.append(pa.array(np.full(int(kept.sum()), number, dtype=np.int16)))
                 names = [*(f"c{place}" for place in range(len(self.kept_columns))), "id", "row", "block"]
                 table = pa.Table.from_arrays(arrays, names)
-                spool = spool or _Spool(self.temporary / "rows.parquet", table.schema)
+                spool = spool or Spool(self.temporary / "rows.parquet", table.schema)
                 spool.write(table)
             self.filtered += int((~kept_by_any).sum())
         if spool is not None:
@@ -262,8 +268,8 @@ class _Work:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        with self._duckdb() as base:
-            rows = _read(base, self.temporary / "rows.parquet").order("id NULLS LAST, block, row")
+        with bounded_duckdb(self.temporary, self.memory_mib) as base:
+            rows = read_spool(base, self.temporary / "rows.parquet").order("id NULLS LAST, block, row")
             pending: pa.Table | None = None
             for batch in rows.to_arrow_reader(self.batch_rows):
                 table = pa.Table.from_batches([batch])
@@ -285,9 +291,9 @@ class _Work:
         raw: "pa.Table",
         rows: np.ndarray,
         blocks: np.ndarray,
-        courses: "_Spool",
-        rejects: "_Spool",
-        used: "_Spool | None",
+        courses: Spool,
+        rejects: RejectSpool,
+        used: Spool | None,
     ) -> None:
         """Make the courses of one stretch."""
         parts = []
@@ -321,27 +327,21 @@ class _Work:
             for name, cells in cohort.table.items()
         }
         courses.write_columns(**table, **{SOURCE_ROW: cohort.rows, "block": of_block[~broken]})
-        self._write_rejects(cohort.rejects, rejects)
+        rejects.add(cohort.rejects)
 
-    def _ragged(self, rejects: "_Spool") -> None:
+    def _ragged(self, rejects: RejectSpool) -> None:
         """Account for the rows of a wrong number of fields."""
         ragged = np.array(self.main.ragged, dtype=np.int64)
         if not len(ragged):
             return
         log = RejectLog()
         log.add(np.full(len(ragged), -1), ragged, WHOLE_ROW, "fields", NO_FIELD)
-        self._write_rejects(log.frame(pd.Series([], dtype="str")), rejects)
+        rejects.add(log.frame(pd.Series([], dtype="str")))
         if one_row_one_course(self.mapping):
             self.used += len(ragged)
             self.counts += (len(ragged), 0, len(ragged))
         else:
             self._note(ragged_notice(self.main.name, len(ragged)))
-
-    def _write_rejects(self, table: pd.DataFrame, rejects: "_Spool") -> None:
-        cells = {name: table[name].to_numpy(object) for name in REJECT_COLUMNS if name != "row"}
-        cells = {name: np.where(pd.isna(found), None, found) for name, found in cells.items()}
-        entries = np.arange(rejects.rows, rejects.rows + len(table))
-        rejects.write_columns(row=table["row"].to_numpy(np.int64), **cells, entry=entries)
 
     def _note(self, notice: str) -> None:
         """Keep a notice once; numbers of scores, courses and rows in it are added up."""
@@ -369,17 +369,6 @@ class _Work:
             for name, column in declared_columns(self.protocol, self.extras).items()
         ]
         return pa.schema([*fields, (SOURCE_ROW, pa.int64()), ("block", pa.int16())])
-
-    def _duckdb(self) -> "duckdb.DuckDBPyConnection":
-        import duckdb
-
-        settings = {
-            "memory_limit": f"{self.memory_mib}MiB",
-            "temp_directory": str(self.temporary / "duckdb"),
-            "threads": 1,
-            "preserve_insertion_order": False,
-        }
-        return duckdb.connect(config=settings)
 
     def _result(self, folder: Path) -> WideCourses:
         total = self.main.row_count
@@ -422,52 +411,7 @@ class _Work:
         )
 
 
-class _Spool:
-    """A Parquet file that grows."""
-
-    def __init__(self, path: Path, schema: "pa.Schema") -> None:
-        import pyarrow.parquet as pq
-
-        self.path, self.schema, self.rows = path, schema, 0
-        self._writer = pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False)
-
-    def __enter__(self) -> "_Spool":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def write(self, table: "pa.Table") -> None:
-        self._writer.write_table(table.cast(self.schema))
-        self.rows += table.num_rows
-
-    def write_columns(self, **columns: Any) -> None:
-        import pyarrow as pa
-
-        arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in self.schema]
-        self.write(pa.Table.from_arrays(arrays, schema=self.schema))
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-def _reject_schema() -> "pa.Schema":
-    import pyarrow as pa
-
-    texts = [(name, pa.string()) for name in REJECT_COLUMNS if name != "row"]
-    return pa.schema([("row", pa.int64()), *texts, ("entry", pa.int64())])
-
-
 def _used_schema() -> "pa.Schema":
     import pyarrow as pa
 
     return pa.schema([("row", pa.int64())])
-
-
-def _sorted(base: "duckdb.DuckDBPyConnection", source: Path, columns: str, order: str, target: Path) -> None:
-    """Write a file's rows in order."""
-    _read(base, source).order(order).project(columns).write_parquet(str(target), row_group_size=100_000)
-
-
-def _read(base: "duckdb.DuckDBPyConnection", path: Path) -> "duckdb.DuckDBPyRelation":
-    return base.read_parquet(str(path))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SUFFIX = ".parquet"
+_MAGIC = b"PAR1"
 
 
 def parts_of(folder: Path) -> list[Path]:
@@ -35,6 +36,14 @@ def parts_of(folder: Path) -> list[Path]:
             "folder of one partition, or write the table without partitions."
         )
     return [file for file in files if file.is_file()]
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet, by its first bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def read_parquet(content: bytes, name: str) -> pd.DataFrame:

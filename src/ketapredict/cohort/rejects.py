@@ -72,7 +72,7 @@ class RejectLog:
         """Return the rejects table in the order of rows; with the offending cells only where asked."""
         columns = [*REJECT_COLUMNS, FOUND] if show_values else list(REJECT_COLUMNS)
         if not self.parts:
-            return _no_rejects(tuple(columns)).copy()
+            return no_rejects(tuple(columns)).copy()
         table = pd.concat(self.parts, ignore_index=True)
         ids = np.array([*text_cells(course_ids), None], dtype=object)
         table["course_id"] = pd.Series(ids[table["course"].to_numpy()], dtype="str")
@@ -83,5 +83,6 @@ class RejectLog:
 
 
 @cache
-def _no_rejects(columns: tuple[str, ...]) -> pd.DataFrame:
+def no_rejects(columns: tuple[str, ...] = REJECT_COLUMNS) -> pd.DataFrame:
+    """Return the rejects of nobody; not to be changed."""
     return pd.DataFrame({name: pd.Series(dtype="int64" if name == "row" else "str") for name in columns})

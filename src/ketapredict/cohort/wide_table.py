@@ -83,6 +83,11 @@ class ParquetTable:
     sources : tuple of Source
         Those other sources; empty: the files themselves.
 
+    Attributes
+    ----------
+    first_rows : dict of str to int
+        For each file the number of rows in the files before it.
+
     Raises
     ------
     FileError
@@ -102,9 +107,9 @@ class ParquetTable:
         sources: tuple[Source, ...] = (),
     ) -> None:
         self.paths = paths
-        self._row_column = row_column
+        self.row_column = row_column
         # Few different texts: read as codes.
-        self._levels = [name for name, column in declared.items() if column.kind in ("level", "yes_no")] + ["site"]
+        self._levels = few_texts(declared)
         counts = []
         names: list[str] = []
         for path in paths:
@@ -121,6 +126,8 @@ class ParquetTable:
             raise FileError(f"{paths[0].name}: expected rows below the header, found none.")
         refuse_unknown_columns(names, declared, paths[0].name)
         self._names = names
+        starts = np.cumsum([0, *counts[:-1]]).tolist()
+        self.first_rows: dict[str, int] = dict(zip((path.name for path in paths), starts, strict=True))
         hashed = zip(paths, counts, strict=True)
         self.sources = sources or tuple(Source(path.name, file_sha256(path), count) for path, count in hashed)
 
@@ -128,13 +135,13 @@ class ParquetTable:
         """Yield the course ids."""
         for path in self.paths:
             for batch in self._read(path, _ROWS_OF_IDS, ["course_id"]):
-                yield as_arrow_text(without_markers(_series(batch.column(0)), frozenset(MISSING_MARKERS)))
+                yield ids_of(batch.column(0))
 
     def batches(self, rows: int, start: int = 0) -> Iterator[WideBatch]:
         """Yield the rows in order."""
         import pyarrow as pa
 
-        names = [*self._names, *([self._row_column] if self._row_column else [])]
+        names = [*self._names, *([self.row_column] if self.row_column else [])]
         number = 0
         waiting: list[pa.RecordBatch] = []
         held = 0
@@ -152,19 +159,27 @@ class ParquetTable:
         if held and number >= start:
             yield self._batch(waiting, number * rows)
 
+    def alike(self) -> list[list[Path]]:
+        """Return the files in groups whose columns are of the same types."""
+        import pyarrow.parquet as pq
+
+        groups: dict[str, list[Path]] = {}
+        for path in self.paths:
+            types = ",".join(str(field.type) for field in pq.read_schema(path))
+            groups.setdefault(types, []).append(path)
+        return list(groups.values())
+
     def _batch(self, parts: "list[pa.RecordBatch]", first: int) -> WideBatch:
         import pyarrow as pa
 
         table = pa.Table.from_batches(parts) if len(parts) > 1 else parts[0]
-        markers = frozenset(MISSING_MARKERS)
         if isinstance(table, pa.Table):
             table = table.unify_dictionaries()
-        cells = {name: without_markers(_series(table.column(name)), markers) for name in self._names}
-        if self._row_column:
-            rows = np.asarray(table.column(self._row_column)).astype(np.int64)
+        if self.row_column:
+            rows = np.asarray(table.column(self.row_column)).astype(np.int64)
         else:
             rows = np.arange(first + 1, first + 1 + len(table))
-        return WideBatch(pd.DataFrame(cells, copy=False), rows, np.empty(0, dtype=np.int64))
+        return WideBatch(cells_of(table, self._names), rows, np.empty(0, dtype=np.int64))
 
     def _read(self, path: Path, rows: int, names: list[str]) -> "Iterator[pa.RecordBatch]":
         import pyarrow as pa
@@ -192,6 +207,23 @@ class ParquetTable:
 
 
 _ROWS_OF_IDS = 1 << 18
+
+
+def few_texts(declared: dict[str, Column]) -> list[str]:
+    """Return the columns in which few different texts stand."""
+    return [name for name, column in declared.items() if column.kind in ("level", "yes_no")] + ["site"]
+
+
+def cells_of(table: "pa.Table | pa.RecordBatch", names: list[str]) -> pd.DataFrame:
+    """Return columns of an Arrow table as the cells of a cohort table, before its rules."""
+    markers = frozenset(MISSING_MARKERS)
+    cells = {name: without_markers(_series(table.column(name)), markers) for name in names}
+    return pd.DataFrame(cells, copy=False)
+
+
+def ids_of(column: "pa.Array") -> "pa.Array":
+    """Return course ids as Arrow text, null where there is none."""
+    return as_arrow_text(without_markers(_series(column), frozenset(MISSING_MARKERS)))
 
 
 def file_sha256(path: Path) -> str:

@@ -118,6 +118,16 @@ class ScoredColumns:
         return pa.table(columns, schema=schema(self.names))
 
 
+def columns_of(concepts: tuple[str, ...], explain: Explain) -> list[str]:
+    """Return the names of the output's columns for a model with these concepts."""
+    reasons = {
+        "all": [BASE, *(SHAP + concept for concept in concepts)],
+        "top3": [name for rank in range(1, REASONS_SHOWN + 1) for name in top_names(rank)],
+        "none": [],
+    }
+    return [*FIRST, *reasons[explain], *LAST]
+
+
 def schema(names: list[str]) -> "pa.Schema":
     """Return the Arrow schema of the output, the same for every batch."""
     import pyarrow as pa

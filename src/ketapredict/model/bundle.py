@@ -43,6 +43,11 @@ STATEMENTS: dict[str, str] = {
     "real": "Trained on real courses (their hash is in the provenance). Not validated on other patients. Research "
     "software, not a medical device.",
 }
+MARKS: dict[str, str] = {
+    "simulated": "SIMULATED courses",
+    "evidence": "published evidence and SIMULATED courses",
+    "real": "real courses",
+}
 
 
 def bundle_folder(location: str | Path) -> Path:
@@ -76,7 +81,7 @@ class Bundle:
         Whether control courses were trained on and the arm is a feature.
     trained_on : {"simulated", "evidence", "real"}
     provenance : dict
-        Seed, hash of the training data, versions, counts: plain JSON values.
+        Seed, hash of the training data, versions, counts, what cross-validation could not show: plain JSON values.
     landmarks : tuple of LandmarkModel
         In the order of time.
     bands : tuple of ScoreBand
@@ -96,8 +101,22 @@ class Bundle:
 
     @property
     def statement(self) -> str:
-        """The first line of everything that this model touches."""
-        return STATEMENTS[self.trained_on]
+        """The first line of everything that this model touches; its first sentence says it where it is not ketamine."""
+        statement = STATEMENTS[self.trained_on]
+        if self.protocol.gives_ketamine:
+            return statement
+        trained, rest = statement.split(". ", 1)
+        return f"{trained}; {self.protocol.treatment_words}. {rest}"
+
+    def verdicts(self, landmark: str) -> tuple[str, ...] | None:
+        """Return what cross-validation did not show of a landmark's model; None where it was not cross-validated."""
+        found = self.provenance.get("verdicts", {}).get(landmark)
+        return None if found is None else tuple(found)
+
+    @property
+    def mark(self) -> str:
+        """What it was trained on in a few words: for tables and headings that are read or printed by themselves."""
+        return f"model of {MARKS[self.trained_on]}{'' if self.protocol.gives_ketamine else ', NOT of ketamine'}"
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:
@@ -118,7 +137,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     except OSError as error:
         raise FileError(f"Cannot write the model to {folder}: {error.strerror}.") from None
     try:
-        for name, content in _files(bundle).items():
+        for name, content in bundle_files(bundle).items():
             (new / name).write_bytes(content)
         new.chmod(0o755)
         if folder.exists():
@@ -167,13 +186,14 @@ def load_bundle(folder: Path) -> Bundle:
 def bundle_sha256(bundle: Bundle) -> str:
     """Return the SHA-256 of a bundle's files: equal for equal models."""
     digest = hashlib.sha256()
-    for name, content in sorted(_files(bundle).items()):
+    for name, content in sorted(bundle_files(bundle).items()):
         digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
 
 
-def _files(bundle: Bundle) -> dict[str, bytes]:
+def bundle_files(bundle: Bundle) -> dict[str, bytes]:
+    """Return the files of a saved bundle by name."""
     files = {_tree_file(model): model.booster for model in bundle.landmarks if model.booster}
     plain = _to_plain(bundle)
     plain[CHECKSUM] = _checksum(plain)

@@ -1,28 +1,23 @@
 """Score a cohort of any size from file to file: output, rejects and manifest, complete or not at all."""
 
-import platform
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib import metadata
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from ketapredict import __version__
-from ketapredict.cohort.cohort import SIMULATED_NOTICE
 from ketapredict.cohort.observed import Observed
-from ketapredict.cohort.read import validated
 from ketapredict.cohort.reshape import RawCourses
 from ketapredict.cohort.wide_table import file_sha256
 from ketapredict.errors import CohortError, FileError
-from ketapredict.explain.scored import Explain, ScoredColumns
+from ketapredict.explain.scored import Explain
 from ketapredict.response_model import ResponseModel
-from ketapredict.score.inputs import ScoredInput, open_input
+from ketapredict.score.batch import ScoredBatch, score_batch
+from ketapredict.score.inputs import EarlierRejects, ScoredInput, open_input
+from ketapredict.score.manifest import Totals, manifest, options_told, versions
 from ketapredict.score.unfinished import FinishedPiece, UnfinishedRun, unfinished_run
 from ketapredict.whole_files import FORMATS, refuse_to_overwrite
 
@@ -30,7 +25,6 @@ from ketapredict.whole_files import FORMATS, refuse_to_overwrite
 ROWS_AT_ONCE = 65_536
 # Batches that are computed at the same time: most of the work is done in NumPy and Arrow.
 THREADS = 2
-_VERSIONED = ("numpy", "pandas", "pyarrow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,31 +94,26 @@ def score_file(
     mapping = Path(mapping) if mapping is not None else None
     if output.suffix not in FORMATS:
         raise FileError(f"Expected an output that ends in {' or '.join(FORMATS)}; found {output.name}.")
-    rejects = output.with_name(output.name + ".rejects.csv")
-    manifest = output.with_name(output.name + ".manifest.json")
-    refuse_to_overwrite([output, rejects, manifest], [path, *([mapping] if mapping else [])])
-    for target in (output, rejects, manifest):
-        if target.is_dir():
-            raise FileError(f"Expected a file name for the results; {target} is a folder.")
-    result = ScoredFile(output, rejects, manifest, 0, 0, 0, model.bundle.statement)
-    with unfinished_run(output, rejects, manifest) as run, threadpool_limits(1):
+    if output.is_dir():
+        raise FileError(f"Expected a file name for the results; {output} is a folder.")
+    result = places_of_results(path, output, mapping, model)
+    with unfinished_run(output, result.rejects, result.manifest) as run, threadpool_limits(1):
         try:
             given = open_input(path, mapping, model.bundle.protocol, model.bundle.extras, run.folder)
             options = {"landmark": landmark, "explain": explain, "format": output.suffix, "rows": rows_at_once}
             run.start(_made_from(given, model, mapping, options), resume=resume)
             if run.complete is not None:
                 counts = run.complete["counts"]
-                return _counted(result, counts["courses"], counts["scored"])
+                return counted(result, counts["courses"], counts["scored"])
             job = _Job(model, given, landmark, explain, rows_at_once)
             _score_batches(job, run, progress or (lambda _, __: None))
             totals = _totals(run.pieces, given)
-            result = _counted(result, given.courses, totals.scored)
+            result = counted(result, given.courses, totals.scored)
             if not totals.scored:
                 run.only_rejects()
-                raise CohortError(
-                    f"No course could be scored: all {given.courses} were rejected. The reasons are in {rejects}."
-                )
-            run.finish(lambda sha256: _manifest(job, result, totals, sha256))
+                raise nothing_scored(result)
+            told = options_told(landmark, explain)
+            run.finish(lambda sha256: manifest(model, given, totals, told, {"name": output.name, "sha256": sha256}))
         except OSError as error:
             raise FileError(
                 f"Cannot write the results to {output.parent}: {error.strerror or 'the disk failed'}. What is finished "
@@ -136,6 +125,35 @@ def score_file(
     return result
 
 
+def places_of_results(path: Path, output: Path, mapping: Path | None, model: ResponseModel) -> ScoredFile:
+    """Return where results will be, before anything is counted.
+
+    Raises
+    ------
+    FileError
+        If one of them is an input, or a folder stands where a file will be.
+    """
+    rejects = output.with_name(output.name + ".rejects.csv")
+    described = output.with_name(output.name + ".manifest.json")
+    refuse_to_overwrite([output, rejects, described], [path, *([mapping] if mapping else [])])
+    for target in (rejects, described):
+        if target.is_dir():
+            raise FileError(f"Expected a file name for the results; {target} is a folder.")
+    return ScoredFile(output, rejects, described, 0, 0, 0, model.bundle.statement)
+
+
+def counted(result: ScoredFile, courses: int, scored: int) -> ScoredFile:
+    """Return where results are, with their counts."""
+    return replace(result, courses=courses, scored=scored, rejected=courses - scored)
+
+
+def nothing_scored(result: ScoredFile) -> CohortError:
+    """Return the error of a run that scored no course."""
+    return CohortError(
+        f"No course could be scored: all {result.courses} were rejected. The reasons are in {result.rejects}."
+    )
+
+
 @dataclass(frozen=True)
 class _Job:
     model: ResponseModel
@@ -145,20 +163,7 @@ class _Job:
     rows_at_once: int
 
 
-@dataclass(frozen=True)
-class _ScoredBatch:
-    columns: ScoredColumns
-    rejects: pd.DataFrame
-    courses: int
-    largest_residual: float
-    observed: Observed
-
-
-@dataclass(frozen=True)
-class _Totals:
-    scored: int
-    largest_residual: float
-    observed: Observed
+type _Batch = RawCourses | EarlierRejects
 
 
 def _score_batches(job: _Job, run: UnfinishedRun, progress: Callable[[int, int], None]) -> None:
@@ -171,9 +176,9 @@ def _score_batches(job: _Job, run: UnfinishedRun, progress: Callable[[int, int],
         ThreadPoolExecutor(THREADS) as scorers,
         ThreadPoolExecutor(1) as writer,
     ):
-        scoring: deque[Future[_ScoredBatch]] = deque()
+        scoring: deque[Future[ScoredBatch | EarlierRejects]] = deque()
         writing: Future[None] | None = None
-        reading: Future[RawCourses | None] | None = reader.submit(_next, batches)
+        reading: Future[_Batch | None] | None = reader.submit(_next, batches)
         while reading is not None or scoring:
             while reading is not None and len(scoring) < THREADS:
                 raw = reading.result()
@@ -192,52 +197,41 @@ def _score_batches(job: _Job, run: UnfinishedRun, progress: Callable[[int, int],
             writing.result()
 
 
-def _next(batches: Iterator[RawCourses]) -> RawCourses | None:
+def _next(batches: Iterator[_Batch]) -> _Batch | None:
     return next(batches, None)
 
 
-def _score_batch(job: _Job, raw: RawCourses) -> _ScoredBatch:
-    cohort, observed = validated(raw, job.model.bundle.protocol, job.given.extras)
-    columns, refused, residual = job.model.score_columns(cohort, job.landmark)
-    parts = [part for part in (cohort.rejects, refused) if len(part)]
-    rejects = cohort.rejects
-    if parts:
-        rejects = pd.concat(parts).sort_values("row", kind="stable", ignore_index=True)
-    return _ScoredBatch(columns.explained(job.explain), rejects, cohort.counts.courses, residual, observed)
+def _score_batch(job: _Job, batch: _Batch) -> ScoredBatch | EarlierRejects:
+    if isinstance(batch, EarlierRejects):
+        return batch
+    return score_batch(job.model, batch, job.given.extras, job.landmark, job.explain)
 
 
-def _write(run: UnfinishedRun, batch: _ScoredBatch) -> None:
+def _write(run: UnfinishedRun, batch: ScoredBatch | EarlierRejects) -> None:
     first = not run.pieces
     rejects = batch.rejects.to_csv(index=False, header=first) if first or len(batch.rejects) else ""
-    observed = asdict(batch.observed) | {"scales": sorted(batch.observed.scales)}
+    if isinstance(batch, EarlierRejects):
+        run.add_rejects(rejects.encode(), courses=batch.courses)
+        return
     run.add(
         batch.columns.to_arrow(),
         rejects.encode(),
         courses=batch.courses,
         scored=len(batch.columns.rows),
         largest_residual=batch.largest_residual,
-        observed=observed,
+        observed=batch.observed.to_plain(),
     )
 
 
-def _totals(pieces: list[FinishedPiece], given: ScoredInput) -> _Totals:
+def _totals(pieces: list[FinishedPiece], given: ScoredInput) -> Totals:
     """Add up the pieces, and stop if a course was lost or came twice."""
     if sum(piece.courses for piece in pieces) != given.courses:
         raise AssertionError("courses do not add up")
     observed = Observed()
     for piece in pieces:
-        plain = piece.observed
-        recalled = tuple((str(point), int(number)) for point, number in plain["recalled"])
-        found = Observed(frozenset(plain["scales"]), recalled, plain["in_remission"], plain["simulated"])
-        observed = observed.plus(found)
+        observed = observed.plus(Observed.from_plain(piece.observed))
     residual = max((piece.largest_residual for piece in pieces), default=0.0)
-    return _Totals(sum(piece.scored for piece in pieces), residual, observed)
-
-
-def _counted(result: ScoredFile, courses: int, scored: int) -> ScoredFile:
-    return ScoredFile(
-        result.output, result.rejects, result.manifest, courses, scored, courses - scored, result.statement
-    )
+    return Totals(sum(piece.scored for piece in pieces), residual, observed)
 
 
 def _made_from(
@@ -249,42 +243,5 @@ def _made_from(
         "mapping": file_sha256(mapping) if mapping is not None else None,
         "model": [model.sha256, model.version],
         "options": options,
-        "versions": _versions(),
-    }
-
-
-def _versions() -> dict[str, str]:
-    own = {"ketapredict": __version__, "python": platform.python_version()}
-    return own | {name: metadata.version(name) for name in _VERSIONED}
-
-
-def _manifest(job: _Job, result: ScoredFile, totals: _Totals, output_sha256: str) -> dict[str, Any]:
-    given, model = job.given, job.model
-    marked = [SIMULATED_NOTICE] if totals.observed.simulated else []
-    return {
-        "statement": model.bundle.statement,
-        "counts": {
-            "source_rows": given.source_rows,
-            "used": given.source_rows - given.filtered - given.unmatched,
-            "filtered": given.filtered,
-            "unmatched": given.unmatched,
-            "courses": result.courses,
-            "scored": result.scored,
-            "rejected": result.rejected,
-        },
-        "landmark": job.landmark or "latest of each course",
-        "explain": job.explain,
-        "inputs": [{"name": s.name, "sha256": s.sha256, "rows": s.rows} for s in given.sources],
-        "output": {"name": result.output.name, "sha256": output_sha256},
-        "model": {
-            "name": model.bundle.name,
-            "version": model.version,
-            "sha256": model.sha256,
-            "trained_on": model.bundle.trained_on,
-        },
-        "largest_additivity_residual": totals.largest_residual,
-        "notices": [*marked, *given.notices, *totals.observed.notices(model.bundle.protocol)],
-        "ketapredict": __version__,
-        "versions": _versions(),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
     }

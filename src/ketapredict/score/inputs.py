@@ -5,18 +5,39 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ketapredict.cohort.cells import columns_of
-from ketapredict.cohort.cohort import Source, holds_simulated
+from ketapredict.cohort.cohort import SIMULATED_NOTICE, Source, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.mapping import Mapping
 from ketapredict.cohort.mapping_file import load_mapping
+from ketapredict.cohort.out_of_core import SOURCE_ROW, is_large, make_courses
+from ketapredict.cohort.parquet import is_parquet, parts_of
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.read import merged_extras, raw_courses, refuse_no_course
 from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
 from ketapredict.cohort.repeated_ids import RepeatedIds
 from ketapredict.cohort.reshape import NO_FIELD, RawCourses
+from ketapredict.cohort.sas import is_sas
 from ketapredict.cohort.wide_table import ParquetTable, WideBatch, WideTable
 from ketapredict.errors import FileError
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRejects:
+    """Broken rules that were found while the courses were made, some of them at a time.
+
+    Attributes
+    ----------
+    rejects : pandas.DataFrame
+        In the form of a cohort's rejects.
+    courses : int
+        All courses that were rejected, told with the first part; 0 in the others.
+    """
+
+    rejects: pd.DataFrame
+    courses: int
 
 
 @dataclass(frozen=True)
@@ -30,6 +51,14 @@ class ScoredInput:
     extras : tuple of Column
     source_rows, filtered, unmatched, courses : int
         `source_rows` = rows that became courses + filtered + unmatched.
+    table : WideTable or None
+        The courses that are read in batches.
+    rejected : int
+        Courses that are not in `table` because they were rejected before.
+    simulated : bool
+        Whether a source is marked as simulated; False: not known yet.
+    all_told : bool
+        Whether `notices` also tell what is observed of the courses.
     """
 
     sources: tuple[Source, ...]
@@ -39,35 +68,58 @@ class ScoredInput:
     filtered: int
     unmatched: int
     courses: int
-    _table: WideTable | None
-    _repeated: np.ndarray | None
-    _whole: RawCourses | None
+    table: WideTable | None = None
+    rejected: int = 0
+    simulated: bool = False
+    all_told: bool = False
+    _rejects: Path | None = None
+    _repeated: np.ndarray | None = None
+    _whole: RawCourses | None = None
 
-    def batches(self, rows: int, start: int) -> Iterator[RawCourses]:
-        """Yield raw courses, `rows` at a time, without the first `start` batches."""
-        if self._table is None:
-            assert self._whole is not None
+    def batches(self, rows: int, start: int) -> Iterator[RawCourses | EarlierRejects]:
+        """Yield raw courses, `rows` at a time, and earlier rejects behind them, without the first `start` batches."""
+        if self._whole is not None:
             if not start:
                 yield self._whole
             return
+        if self.table is not None:
+            yield from self._courses(self.table, rows, start)
+        read = -(-self.table.row_count // rows) if self.table is not None else 0
+        for number, part in enumerate(self.earlier_rejects(rows), read):
+            if number >= start:
+                yield part
+
+    def earlier_rejects(self, rows: int) -> Iterator[EarlierRejects]:
+        """Yield what was rejected before, `rows` broken rules at a time."""
+        if self._rejects is None or not self.rejected:
+            return
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self._rejects, memory_map=True) as file:
+            for number, batch in enumerate(file.iter_batches(rows)):
+                yield EarlierRejects(batch.to_pandas(), 0 if number else self.rejected)
+
+    def _courses(self, table: WideTable, rows: int, start: int) -> Iterator[RawCourses]:
         place = None
-        simulated = False
-        for number, batch in enumerate(self._table.batches(rows, start), start):
-            place = self._place(number, rows) if place is None else place
+        simulated = self.simulated
+        for number, batch in enumerate(table.batches(rows, start), start):
+            place = self._place(table, number, rows) if place is None else place
             # One mark is enough for the whole.
             simulated = simulated or holds_simulated(batch.frame)
             repeated = np.zeros(len(batch.rows), dtype=bool)
             if self._repeated is not None:
                 repeated = self._repeated[place : place + len(batch.rows)]
             place += len(batch.rows)
-            yield _raw(batch, repeated, decimal_comma=self._table.decimal_comma, simulated=simulated)
+            yield _raw(batch, repeated, decimal_comma=table.decimal_comma, simulated=simulated)
 
-    def _place(self, batches: int, rows: int) -> int:
+    def _place(self, table: WideTable, batches: int, rows: int) -> int:
         """Return how many ids stand in front of a batch."""
-        assert self._table is not None
         if not batches or self._repeated is None:
             return 0
-        return sum(len(batch.rows) for batch, _ in zip(self._table.batches(rows), range(batches), strict=False))
+        return sum(len(batch.rows) for batch, _ in zip(table.batches(rows), range(batches), strict=False))
+
+
+_HEAD_BYTES = 256
 
 
 def open_input(
@@ -75,8 +127,8 @@ def open_input(
 ) -> ScoredInput:
     """Open what is to be scored.
 
-    Wide CSV, TSV and Parquet (a file or a folder of parts) are read in batches; whatever a mapping or another format
-    needs is read as a whole.
+    Wide CSV, TSV and Parquet (a file or a folder of parts) are read in batches. What a mapping or another format needs
+    is read as a whole; if it is large, its courses are made out of core and then read in batches.
 
     Parameters
     ----------
@@ -93,39 +145,89 @@ def open_input(
     FileError, MappingError, CohortError
         As `read_cohort`.
     """
-    table = None if mapping is not None else _wide_table(path, declared_columns(protocol, extras))
-    if table is None:
-        loaded = load_mapping(mapping) if mapping is not None else None
-        extras = merged_extras(extras, loaded) if loaded is not None else extras
-        raw = raw_courses(path, loaded, protocol, extras)
-        refuse_no_course(raw, path)
-        source_rows = raw.used + raw.filtered + raw.unmatched
-        return ScoredInput(
-            raw.sources, tuple(raw.notices), extras, source_rows, raw.filtered, raw.unmatched, len(raw.rows),
-            None, None, raw,
-        )  # fmt: skip
-    ids = RepeatedIds(folder)
-    for found in table.ids():
-        ids.add(found)
+    loaded = load_mapping(mapping) if mapping is not None else None
+    table = _wide_table(path, declared_columns(protocol, extras)) if loaded is None else None
+    if table is not None:
+        ids = RepeatedIds(folder)
+        for found in table.ids():
+            ids.add(found)
+        return _of_table(table, extras, ids.rows())
+    if is_large(loaded, path):
+        return _out_of_core(loaded, path, protocol, extras, folder)
+    extras = merged_extras(extras, loaded) if loaded is not None else extras
+    raw = raw_courses(path, loaded, protocol, extras)
+    refuse_no_course(raw, path)
+    source_rows = raw.used + raw.filtered + raw.unmatched
     return ScoredInput(
-        table.sources, table.notices, extras, table.row_count, 0, 0, table.row_count, table, ids.rows(), None
+        raw.sources,
+        tuple(raw.notices),
+        extras,
+        source_rows,
+        raw.filtered,
+        raw.unmatched,
+        len(raw.rows),
+        _whole=raw,
+    )
+
+
+def open_as_parquet(
+    path: Path, mapping: Path | None, protocol: Protocol, extras: tuple[Column, ...], folder: Path
+) -> ScoredInput:
+    """Open what is to be scored by an engine that reads Parquet only; repeated ids are left to it.
+
+    What is no Parquet in the form of the cohort table becomes it in `folder`; parameters and errors are those of
+    `open_input`.
+    """
+    loaded = load_mapping(mapping) if mapping is not None else None
+    parts = parts_of(path) or ([path] if is_parquet(path) else [])
+    if loaded is None and parts:
+        return _of_table(ParquetTable(parts, declared_columns(protocol, extras)), extras, None)
+    return _out_of_core(loaded, path, protocol, extras, folder)
+
+
+def _of_table(table: WideTable, extras: tuple[Column, ...], repeated: np.ndarray | None) -> ScoredInput:
+    rows = table.row_count
+    return ScoredInput(table.sources, table.notices, extras, rows, 0, 0, rows, table, _repeated=repeated)
+
+
+def _out_of_core(
+    mapping: Mapping | None, path: Path, protocol: Protocol, extras: tuple[Column, ...], folder: Path
+) -> ScoredInput:
+    made = make_courses(mapping, path, protocol, folder, extras)
+    extras = merged_extras(extras, mapping) if mapping is not None else extras
+    table = None
+    if made.counts.accepted:
+        table = ParquetTable([made.courses], declared_columns(protocol, extras), SOURCE_ROW, made.sources)
+    return ScoredInput(
+        made.sources,
+        tuple(notice for notice in made.notices if notice != SIMULATED_NOTICE),
+        extras,
+        made.counts.source_rows,
+        made.counts.filtered,
+        made.counts.unmatched,
+        made.counts.courses,
+        table,
+        made.counts.rejected,
+        made.simulated,
+        all_told=True,
+        _rejects=made.rejects,
     )
 
 
 def _wide_table(path: Path, declared: dict[str, Column]) -> WideTable | None:
     if path.is_dir():
-        parts = [part for part in sorted(path.glob("*.parquet")) if part.is_file() and part.name[0] not in "._"]
+        parts = parts_of(path)
         return ParquetTable(parts, declared) if parts else None
     try:
         with path.open("rb") as file:
-            start = file.read(4)
+            start = file.read(_HEAD_BYTES)
     except FileNotFoundError:
         raise FileError(f"Expected a table file, found nothing at {path}.") from None
     except OSError as error:
         raise FileError(f"{path.name}: the file cannot be read ({error.strerror}).") from None
-    if start == b"PAR1":
+    if start.startswith(b"PAR1"):
         return ParquetTable([path], declared)
-    if start in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
+    if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")) or is_sas(start):
         return None
     from ketapredict.cohort.wide_text import TextTable
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from ketapredict.cohort.observed import Observed
 from ketapredict.errors import FileError
 from ketapredict.score.parts import GrowingFile, output_format
 from ketapredict.whole_files import make_folder
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _JOURNAL, _OUTPUT, _REJECTS, _MANIFEST = "journal.jsonl", "output", "rejects.csv", "manifest.json"
+_REPLACED = "replaced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,16 @@ class UnfinishedRun:
         """For files that are needed on the way."""
         return self._folder
 
+    @property
+    def output(self) -> Path:
+        """Where an engine that writes its own files puts the output, a file or a folder."""
+        return self._folder / _OUTPUT
+
+    @property
+    def rejects(self) -> Path:
+        """Where it puts the rejects."""
+        return self._folder / _REJECTS
+
     def start(self, made_from: dict[str, Any], *, resume: bool) -> None:
         """Begin, or go on behind the last piece that is intact.
 
@@ -103,15 +115,12 @@ class UnfinishedRun:
                 f"The unfinished results of {self._targets[_OUTPUT]} were made from something else ({differing} "
                 "changed), so they cannot be continued. Run again with what they were made from, or without --resume."
             )
-        manifest = self._folder / _MANIFEST
-        if manifest.exists():
-            content = json.loads(manifest.read_text("utf-8"))
-            publish(self._folder, self._targets)
-            if before is not None:
-                self.complete = content
-                return
-            make_folder(self._folder)
-            self._journal = _locked(self._folder, self._targets[_OUTPUT])
+        content = self._complete_results()
+        if before is not None and content is not None:
+            self.complete = content
+            return
+        if content is not None:
+            self._open_again()
         if before is not None:
             self.pieces = _intact_pieces(self._folder, lines[1:])
         last = self.pieces[-1] if self.pieces else None
@@ -122,6 +131,26 @@ class UnfinishedRun:
         self._note(made_from)
         for piece in self.pieces:
             self._note(asdict(piece))
+
+    def start_over(self) -> None:
+        """Begin without pieces: whatever another run left is removed, or completed if only that was missing."""
+        self._complete_results()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._open_again()
+
+    def _complete_results(self) -> dict[str, Any] | None:
+        """Let results appear that a run completed and did not move; returns their manifest."""
+        manifest = self._folder / _MANIFEST
+        if not manifest.exists():
+            return None
+        content: dict[str, Any] = json.loads(manifest.read_text("utf-8"))
+        publish(self._folder, self._targets)
+        return content
+
+    def _open_again(self) -> None:
+        make_folder(self._folder)
+        self._journal.close()
+        self._journal = _locked(self._folder, self._targets[_OUTPUT])
 
     def add(
         self,
@@ -135,8 +164,24 @@ class UnfinishedRun:
     ) -> None:
         """Write a piece; when this returns, it is on the disk."""
         assert self._output is not None
-        assert self._rejects is not None
         kept = self._format.piece(table, self._output) if len(table) or not self._output.size else ""
+        self._finish_piece(rejects, courses, scored, largest_residual, observed, kept)
+
+    def add_rejects(self, rejects: bytes, *, courses: int) -> None:
+        """Write a piece of rejects only."""
+        self._finish_piece(rejects, courses, 0, 0.0, Observed().to_plain(), "")
+
+    def _finish_piece(
+        self,
+        rejects: bytes,
+        courses: int,
+        scored: int,
+        largest_residual: float,
+        observed: dict[str, Any],
+        kept: str,
+    ) -> None:
+        assert self._output is not None
+        assert self._rejects is not None
         self._rejects.write(rejects)
         self._output.commit()
         self._rejects.commit()
@@ -166,10 +211,14 @@ class UnfinishedRun:
         assert self._rejects is not None
         self._format.finish([piece.kept for piece in self.pieces if piece.kept], self._output)
         self._output.commit()
+        self.appear(describe(self._output.sha256))
+
+    def appear(self, described: dict[str, Any]) -> None:
+        """Let complete files appear under their names, with a manifest."""
         manifest = self._folder / _MANIFEST
         written = manifest.with_suffix(".partial")
         with written.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(describe(self._output.sha256), indent=1) + "\n")
+            file.write(json.dumps(described, indent=1) + "\n")
             file.flush()
             os.fsync(file.fileno())
         # From here on the results are complete: whoever comes next moves what was not moved.
@@ -209,6 +258,9 @@ def publish(folder: Path, targets: dict[str, Path]) -> None:
         targets[_MANIFEST].unlink(missing_ok=True)
     for name, target in targets.items():
         with suppress(FileNotFoundError):
+            if target.is_dir() and (folder / name).exists():
+                # A folder takes the place of nothing but an empty one.
+                target.replace(folder / _REPLACED)
             (folder / name).replace(target)
     place = os.open(folder.parent, os.O_RDONLY)
     try:

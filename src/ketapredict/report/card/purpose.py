@@ -3,7 +3,7 @@
 from ketapredict.explain.words import moment_words, percent
 from ketapredict.report.card.facts import CardFacts, interval
 from ketapredict.report.card.page import Block, Points, Section, Table, Text
-from ketapredict.report.words import OUTCOME_WORDS, treatment_words
+from ketapredict.report.words import OUTCOME_WORDS
 from ketapredict.validate.coupling import SUSPICION
 from ketapredict.validate.cross_validation import BASELINE_ONLY, EARLY_ONLY, MODEL, PREVALENCE
 from ketapredict.validate.study import FULL
@@ -77,7 +77,7 @@ def purpose(facts: CardFacts) -> Section:
     diagnoses = sorted(facts.cohort.table["diagnosis"].astype(str).unique())
     rows = [
         ["Predicts", f"the probability of {outcome} at {moment_words(bundle.protocol.outcome)}"],
-        ["Treatment", treatment_words(bundle.protocol)],
+        ["Treatment", bundle.protocol.treatment_words],
         ["Population", f"diagnoses: {', '.join(diagnoses)}; how patients were chosen is not known to the program"],
         ["Protocol", f"`{bundle.protocol.name}`; predictions at {landmarks}"],
         ["Scales", ", ".join(bundle.scales)],

@@ -1,0 +1,117 @@
+"""A long input too large for memory is scored as one that fits is: same rows, rejects and counts."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.score.conftest import results
+from tests.score.test_faults import StoppedError
+
+from ketapredict.errors import CohortError
+from ketapredict.score import inputs, unfinished
+from ketapredict.score.files import score_file
+
+MAPPING = """
+[constants]
+scale = "MADRS"
+diagnosis = "MDD"
+
+[columns]
+age_years = "age"
+sex = { from = "sex", levels = { F = "female", M = "male" } }
+
+[[course]]
+course_id = "{subject}"
+where = "analysed == 1"
+
+[course.visits]
+label = "visit"
+score = "score"
+
+[course.visits.points]
+baseline = "day 0"
+24h = "day 1"
+72h = "day 3"
+7d = "day 7"
+"""
+
+
+@pytest.fixture(scope="module")
+def long_table() -> pd.DataFrame:
+    """150 courses, rows in no order; some break a rule of the cohort, some one of the model."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for number in range(150):
+        baseline = 900 if number % 17 == 0 else int(rng.integers(20, 45))
+        scores = {"day 0": baseline, "day 1": rng.integers(5, 30), "day 3": rng.integers(5, 30), "day 9": 3}
+        if number % 13 == 0:
+            scores = {"day 0": baseline}
+        common = (f"p{number:03d}", int(rng.integers(20, 60)), "FM"[number % 2], int(number % 19 != 0))
+        rows += [(*common, visit, score) for visit, score in scores.items()]
+    rows.append(rows[40])
+    table = pd.DataFrame(rows, columns=["subject", "age", "sex", "analysed", "visit", "score"])
+    return table.iloc[rng.permutation(len(table))]
+
+
+def scored(source: Path, output: Path, model, **options) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
+    score_file(source, output, model, mapping=source.with_name("trial.toml"), **options)
+    rejects = pd.read_csv(output.with_name(f"{output.name}.rejects.csv"), dtype=str)
+    manifest = json.loads(output.with_name(f"{output.name}.manifest.json").read_text())
+    table = pd.read_csv(output) if output.suffix == ".csv" else pd.read_parquet(output)
+    return table, rejects.sort_values([*rejects.columns], ignore_index=True), manifest
+
+
+@pytest.fixture
+def trial(long_table, tmp_path) -> Path:
+    long_table.to_csv(tmp_path / "trial.csv", index=False)
+    long_table.to_parquet(tmp_path / "trial.parquet", index=False)
+    (tmp_path / "trial.toml").write_text(MAPPING)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["trial.csv", "trial.parquet"])
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_the_same_as_in_memory(trial, short_model, monkeypatch, name, ending):
+    table, rejects, manifest = scored(trial / name, trial / f"memory{ending}", short_model)
+    monkeypatch.setattr(inputs, "is_large", lambda *_: True)
+    by_disk = scored(trial / name, trial / f"disk{ending}", short_model, rows_at_once=16)
+    pd.testing.assert_frame_equal(by_disk[0], table)
+    pd.testing.assert_frame_equal(by_disk[1], rejects)
+    assert {"range", "landmark"} < set(rejects["rule"])
+    for told in ("counts", "inputs", "notices"):
+        assert by_disk[2][told] == manifest[told]
+    counts = manifest["counts"]
+    assert min(counts[name] for name in ("filtered", "unmatched", "rejected")) > 0
+    assert not list(trial.glob(".*"))
+
+
+def test_cut_short_and_continued(trial, short_model, monkeypatch):
+    monkeypatch.setattr(inputs, "is_large", lambda *_: True)
+    scored(trial / "trial.csv", trial / "whole" / "out.csv", short_model, rows_at_once=16)
+    add, add_rejects = unfinished.UnfinishedRun.add, unfinished.UnfinishedRun.add_rejects
+    pieces = len(range(0, 150, 16))
+    for stop in range(0, pieces, 3):
+        output = trial / f"stopped-{stop}" / "out.csv"
+
+        def adding(self, *args, stop=stop, **kwargs) -> None:
+            if len(self.pieces) >= stop:
+                raise StoppedError
+            (add if "scored" in kwargs else add_rejects)(self, *args, **kwargs)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(unfinished.UnfinishedRun, "add", adding)
+            patched.setattr(unfinished.UnfinishedRun, "add_rejects", adding)
+            with pytest.raises(StoppedError):
+                scored(trial / "trial.csv", output, short_model, rows_at_once=16)
+        scored(trial / "trial.csv", output, short_model, rows_at_once=16, resume=True)
+        assert results(output) == results(trial / "whole" / "out.csv")
+
+
+def test_with_nothing_to_score_only_the_reasons_are_written(trial, long_table, short_model, monkeypatch):
+    monkeypatch.setattr(inputs, "is_large", lambda *_: True)
+    long_table.assign(score=900).to_csv(trial / "trial.csv", index=False)
+    with pytest.raises(CohortError, match="No course could be scored"):
+        scored(trial / "trial.csv", trial / "out.csv", short_model)
+    assert sorted(path.name for path in trial.glob("*out.csv*")) == ["out.csv.rejects.csv"]

@@ -1,0 +1,213 @@
+"""Spark gives what one machine gives: rows, values, rejects, counts; whatever the order, and whatever fails."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ketapredict.cli import app
+from ketapredict.errors import EngineError, FileError
+from ketapredict.score import spark_session as sessions
+from ketapredict.score.files import score_file
+from ketapredict.score.inputs import open_as_parquet
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    """One session for all tests: a JVM takes seconds."""
+    pytest.importorskip("pyspark")
+    with sessions.spark_session() as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def source(mixed_table, tmp_path_factory) -> Path:
+    """A folder of parts with names of all kinds; their columns are of several types."""
+    folder = tmp_path_factory.mktemp("cohort [1] {x}")
+    table = mixed_table(600)
+    for number, start in enumerate(range(0, 600, 220)):
+        part = table.iloc[start : start + 220]
+        part = part.astype({"age_years": int if part["age_years"].notna().all() else float})
+        part.to_parquet(folder / f"part ä%20 {number}.parquet", index=False, row_group_size=40)
+    return folder
+
+
+def read_results(output: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
+    manifest = json.loads(output.with_name(f"{output.name}.manifest.json").read_text())
+    rejects = pd.read_csv(output.with_name(f"{output.name}.rejects.csv"), dtype=str)
+    return pd.read_parquet(output).sort_values("course_id", ignore_index=True), rejects, manifest
+
+
+@pytest.fixture(scope="module")
+def local(source, short_model, tmp_path_factory):
+    output = tmp_path_factory.mktemp("local") / "out.parquet"
+    score_file(source, output, short_model)
+    return read_results(output)
+
+
+def assert_the_same(output: Path, local) -> None:
+    table, rejects, manifest = read_results(output)
+    pd.testing.assert_frame_equal(table, local[0], check_exact=False, rtol=0, atol=1e-9)
+    pd.testing.assert_frame_equal(rejects, local[1])
+    for told in ("counts", "inputs", "model", "notices", "statement"):
+        assert manifest[told] == local[2][told]
+    assert manifest["engine"] == "spark"
+    assert manifest["largest_additivity_residual"] < 1e-5
+    assert sorted(p.name for p in output.parent.iterdir() if p.name[0] == ".") == []
+
+
+def test_the_same_as_one_machine(spark, source, short_model, local, tmp_path):
+    from ketapredict.score.spark import score_with_spark
+
+    output = tmp_path / "out.parquet"
+    for _ in range(2):  # the second takes the place of the first
+        result = score_with_spark(source, output, short_model)
+        assert (result.courses, result.scored) == (600, len(local[0]))
+        assert_the_same(output, local)
+
+
+def test_courses_made_from_a_mapping(spark, source, short_model, local, tmp_path):
+    from ketapredict.score.spark import score_with_spark
+
+    table = pd.concat([pd.read_parquet(part) for part in sorted(source.iterdir())])
+    table.to_csv(tmp_path / "cohort.csv", index=False)
+    score_file(tmp_path / "cohort.csv", tmp_path / "local.parquet", short_model)
+    score_with_spark(tmp_path / "cohort.csv", tmp_path / "out.parquet", short_model)
+    expected, found = (read_results(tmp_path / name) for name in ("local.parquet", "out.parquet"))
+    pd.testing.assert_frame_equal(found[0], expected[0], check_exact=False, rtol=0, atol=1e-9)
+    by_cell = {"by": list(expected[1].columns), "ignore_index": True}
+    pd.testing.assert_frame_equal(found[1].sort_values(**by_cell), expected[1].sort_values(**by_cell))
+    assert found[2]["counts"] == expected[2]["counts"]
+
+
+def failing_once(marker: Path, how: str):
+    """Let each task fail once after its first batch."""
+
+    def fail(batches):
+        from pyspark import TaskContext
+
+        task = TaskContext.get()
+        for number, batch in enumerate(batches):
+            if number == 1 and task.attemptNumber() == 0:
+                Path(f"{marker}-{task.partitionId()}").touch()
+                if how == "killed":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                raise RuntimeError
+            yield batch
+
+    return fail
+
+
+@pytest.mark.parametrize("how", ["raised", "killed"])
+def test_a_failed_task_is_repeated_without_duplicates(spark, source, short_model, local, tmp_path, monkeypatch, how):
+    from ketapredict.score import spark as engine
+
+    read = engine._read
+    given = open_as_parquet(source, None, short_model.bundle.protocol, (), source)
+    repeated = engine.repeated_ids([read(spark, paths, "") for paths in given.table.alike()])
+
+    def failing(*arguments):
+        frame = read(*arguments)
+        return frame.mapInArrow(failing_once(tmp_path / "failed", how), frame.schema)
+
+    monkeypatch.setattr(engine, "_read", failing)
+    monkeypatch.setattr(engine, "repeated_ids", lambda _: repeated)
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "30")
+    try:
+        engine.score_with_spark(source, tmp_path / "results" / "out.parquet", short_model)
+    finally:
+        spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(sessions.ROWS_OF_ARROW_BATCHES))
+    assert list(tmp_path.glob("failed-*"))
+    assert_the_same(tmp_path / "results" / "out.parquet", local)
+
+
+def test_a_task_that_always_fails_leaves_nothing(spark, source, short_model, tmp_path, monkeypatch):
+    from ketapredict.score import spark as engine
+
+    def failing(batches):
+        raise ValueError("a patient's value")
+        yield
+
+    read = engine._read
+    monkeypatch.setattr(engine, "repeated_ids", lambda _: engine._NONE_REPEATED)
+    monkeypatch.setattr(engine, "_read", lambda *given: (frame := read(*given)).mapInArrow(failing, frame.schema))
+    with pytest.raises(EngineError, match="Spark gave up") as caught:
+        engine.score_with_spark(source, tmp_path / "out.parquet", short_model)
+    assert "value" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("explain", ["all", "top3", "none"])
+def test_a_data_frame_of_the_cluster(spark, source, short_model, local, tmp_path, explain):
+    from ketapredict.score.spark import scored_frame
+
+    score_file(source, tmp_path / "local.parquet", short_model, explain=explain)
+    parts = [pd.read_parquet(part) for part in sorted(source.iterdir())]
+    pd.concat(parts).to_parquet(tmp_path / "one.parquet", index=False)
+    frame = spark.read.parquet(str(tmp_path / "one.parquet")).repartition(5)
+    found = scored_frame(frame, short_model, explain=explain).toArrow().to_pandas()
+    assert len(found) == 600
+    kept = found[found["rejected"].isna()].drop(columns="rejected").sort_values("course_id", ignore_index=True)
+    expected = read_results(tmp_path / "local.parquet")
+    pd.testing.assert_frame_equal(kept, expected[0], check_exact=False, rtol=0, atol=1e-9, check_dtype=False)
+    refused = found[found["rejected"].notna()]
+    assert refused["probability"].isna().all()
+    rules = sorted(rule["rule"] for cell in refused["rejected"] for rule in cell)
+    assert rules == sorted(expected[1]["rule"])
+
+
+def test_a_model_is_loaded_once_by_a_worker(short_model, monkeypatch):
+    from ketapredict.model.bundle import bundle_files
+    from ketapredict.score import spark_worker
+
+    nothing = np.empty(0, dtype=np.int64)
+    shipment = spark_worker.Shipment(
+        bundle_files(short_model.bundle), short_model.sha256, "7", (), None, "all", (nothing, nothing), {}
+    )
+    monkeypatch.setattr(spark_worker, "_LOADED", {})
+    assert shipment.model() is shipment.model()
+    assert shipment.model().version == "7"
+
+
+def test_what_is_no_result_is_not_replaced(spark, source, short_model, tmp_path):
+    from ketapredict.score.spark import score_with_spark
+
+    other = tmp_path / "other.parquet"
+    other.mkdir()
+    (other / "notes.txt").touch()
+    with pytest.raises(FileError, match="something else"):
+        score_with_spark(source, other, short_model)
+    with pytest.raises(FileError, match=r"ends in \.parquet"):
+        score_with_spark(source, tmp_path / "out.csv", short_model)
+
+
+def test_from_the_command_line(spark, source, short_model, local, tmp_path):
+    short_model.save(tmp_path / "model")
+    arguments = ["score", str(source), "--model", str(tmp_path / "model"), "--engine", "spark"]
+    output = tmp_path / "results" / "out.parquet"
+    with pytest.raises(SystemExit) as left:
+        app([*arguments, "--output", str(output)])
+    assert left.value.code == 1
+    assert_the_same(output, local)
+
+
+def test_without_java_or_pyspark_the_message_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    with pytest.raises(EngineError, match=r"pip install 'ketapredict\[spark\]'"):
+        sessions.refuse_without_spark()
+    monkeypatch.undo()
+    pytest.importorskip("pyspark")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(EngineError, match=r"found none in JAVA_HOME.*openjdk-17-jre-headless"):
+        sessions.refuse_without_spark()
+    monkeypatch.delenv("JAVA_HOME")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineError, match="Expected Java 17"):
+        sessions.refuse_without_spark()
