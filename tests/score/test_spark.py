@@ -111,7 +111,8 @@ def test_a_failed_task_is_repeated_without_duplicates(spark, source, short_model
 
     read = engine._read
     given = open_as_parquet(source, None, short_model.bundle.protocol, (), source)
-    repeated = engine.repeated_ids([read(spark, paths, "") for paths in given.table.alike()])
+    with sessions.quiet_spark():
+        repeated = engine.repeated_ids([read(spark, paths, "") for paths in given.table.alike()])
 
     def failing(*arguments):
         frame = read(*arguments)
