@@ -22,12 +22,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 from scoring import ROOT, write_courses
 
-from ketapredict.cohort.read import cohort_from_frame, read_cohort
-from ketapredict.model.bundle import bundle_files
+from ketapredict.cohort.read import read_cohort
+from ketapredict.explain.scored import columns_of
 from ketapredict.response_model import ResponseModel, fit_response_model
 from ketapredict.score.files import score_file
 from ketapredict.score.spark import score_with_spark, scored_frame
 from ketapredict.score.spark_session import quiet_spark, spark_session
+from ketapredict.tracking.rows import score_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -36,7 +37,8 @@ sys.path += [str(folder) for folder in (ROOT / ".extra").glob("spark")]
 PAPER_ROWS = 100_000_000
 PAPER_CORES = (8, 32, 128)
 LARGEST_DIFFERENCE = 1e-9
-_LOADED: dict[str, ResponseModel] = {}
+_TEXTS = ("course_id", "landmark", "outcome", "notes", "trained_on", "model_name", "model_version")
+_SPARK_TYPES = dict.fromkeys(_TEXTS, "string") | {"in_scope": "boolean"}
 
 
 def main() -> None:
@@ -50,6 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name, quiet_spark():
         folder = Path(name)
         model, _ = fit_response_model(read_cohort(ROOT / "data" / "sample-cohort.csv"))
+        model.save(folder / "model")
         source = folder / "courses.parquet"
         write_courses(source, courses)
         seconds = {"local": took(lambda: score_file(source, folder / "local.parquet", model))}
@@ -61,7 +64,7 @@ def main() -> None:
             seconds["spark"] = took(lambda: score_with_spark(source, folder / "two.parquet", model))
             frame = session.read.parquet(str(source))
             seconds["data frame, Arrow batches"] = took(lambda: use(scored_frame(frame, model)))
-            seconds["data frame, pandas"] = took(lambda: use(by_pandas(frame, model)))
+            seconds["data frame, pandas"] = took(lambda: use(by_pandas(frame, model, folder / "model")))
             memory = workers_memory()
         print(f"| {courses:,} courses | rows a second | seconds |\n|---|---|---|")
         for engine, wall in seconds.items():
@@ -84,22 +87,18 @@ def use(frame: "DataFrame") -> None:
     frame.write.format("noop").mode("overwrite").save()
 
 
-def by_pandas(frame: "DataFrame", model: ResponseModel) -> "DataFrame":
-    """Score by pandas, as docs/scoring.md shows."""
-    shipped = frame.sparkSession.sparkContext.broadcast(bundle_files(model.bundle))
-    protocol, version = model.bundle.protocol, model.version
+def by_pandas(frame: "DataFrame", model: ResponseModel, folder: Path) -> "DataFrame":
+    """Score by pandas, as docs/scoring.md shows, all columns."""
+    columns = ", ".join(f"{name} {_SPARK_TYPES.get(name, 'double')}" for name in columns_of(model.concepts, "all"))
+    names = columns_of(model.concepts, "all")
+    place = str(folder)
 
     def scored(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        if version not in _LOADED:
-            with tempfile.TemporaryDirectory() as folder:
-                for name, content in shipped.value.items():
-                    (Path(folder) / name).write_bytes(content)
-                _LOADED[version] = ResponseModel.load(folder, version)
+        loaded = ResponseModel.load(place)
         for cells in frames:
-            table = _LOADED[version].predict(cohort_from_frame(cells, protocol))
-            yield table[["course_id", "probability"]]
+            yield score_rows(loaded, cells)[names]
 
-    return frame.mapInPandas(scored, "course_id string, probability double")
+    return frame.mapInPandas(scored, columns)
 
 
 def workers_memory() -> float:
