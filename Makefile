@@ -3,6 +3,7 @@ UV_VERSION := 0.13.9
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
 UV_READY := $(filter .uv/bin/uv,$(UV))
 BIN := .venv/bin
+REALDATA := $(or $(KETAPREDICT_REALDATA),../shared/realdata)
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: env extras docs demo test test-fast lint types bench bench-scoring bench-spark bench-truth lock clean
@@ -50,8 +51,14 @@ data: env
 	$(BIN)/python -m ketapredict.cohort.dictionary data/
 	$(BIN)/ketapredict simulate --courses 400 --seed 1 --output data/sample-cohort.csv
 
+# The prior, the evidence models and their cards: package data; tests compare.
+.PHONY: evidence
+evidence: env
+	$(BIN)/python -m ketapredict.prior.derive $(REALDATA)
+	$(BIN)/python -m ketapredict.evidence_models $(REALDATA)
+
 bench: env
-	$(BIN)/python benchmarks/real_trials.py
+	$(BIN)/python benchmarks/real_trials.py --subsamples 0
 
 .PHONY: bench-serving
 bench-serving: env

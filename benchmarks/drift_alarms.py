@@ -20,7 +20,8 @@ from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.protocols import Protocol, TimePoint
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.drift.monitoring import monitor
-from ketapredict.response_model import ResponseModel, fit_response_model, with_profiles
+from ketapredict.fitting import fit_response_model, with_profiles
+from ketapredict.response_model import ResponseModel
 from ketapredict.simulate import simulate_cohort
 
 SIZES = (20, 50, 200)

@@ -20,7 +20,8 @@ from threadpoolctl import threadpool_limits
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.read import read_cohort
-from ketapredict.response_model import ResponseModel, fit_response_model
+from ketapredict.fitting import fit_response_model
+from ketapredict.response_model import ResponseModel
 
 ROOT = Path(__file__).resolve().parents[1]
 

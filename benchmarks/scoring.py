@@ -36,8 +36,9 @@ from threadpoolctl import threadpool_limits
 from ketapredict.cohort.protocols import BUILT_IN
 from ketapredict.cohort.read import read_cohort, validated
 from ketapredict.features.design import design_frame
+from ketapredict.fitting import fit_response_model
 from ketapredict.model.landmark_model import LandmarkModel
-from ketapredict.response_model import ResponseModel, fit_response_model
+from ketapredict.response_model import ResponseModel
 from ketapredict.score.files import ROWS_AT_ONCE, score_file
 from ketapredict.score.inputs import open_input
 from ketapredict.score.parts import GrowingFile, ParquetFormat

@@ -11,7 +11,8 @@ import pytest
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.protocols import BUILT_IN, Protocol, TimePoint
 from ketapredict.cohort.read import read_cohort
-from ketapredict.response_model import ResponseModel, fit_response_model
+from ketapredict.fitting import fit_response_model
+from ketapredict.response_model import ResponseModel
 from ketapredict.simulate import simulate_cohort
 
 # Two landmarks and few time points: quick to fit.

@@ -16,6 +16,7 @@ from ketapredict.simulate import simulate_cohort
 from ketapredict.training import train
 from ketapredict.validate.evaluation import evaluate
 from ketapredict.validate.study import Effort
+from ketapredict.validate.verdicts import skill_verdicts
 
 SMALL = Effort(repeats=1, refits=4, curve_repeats=0)
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +37,12 @@ def test_all_arms_of_the_dia_trial(realdata, mappings, tmp_path):
     assert result.model.bundle.trained_on == "real"
     for model in result.model.bundle.landmarks:
         assert "arm_drug" in [column.name for column in model.columns]
+    # What the card warns of, the model itself holds: the page shows it beside every estimate.
+    loaded = ResponseModel.load("all/model")
+    assert loaded.sha256 == result.model.sha256
+    for study in result.studies:
+        assert loaded.bundle.verdicts(study.landmark) == skill_verdicts(study.validation)
+        assert set(skill_verdicts(study.validation)) <= set(study.warnings)
     logged = {path.name for path in (tmp_path / "mlartifacts").rglob("*") if path.is_file()}
     assert "measures.csv" in logged
     assert "patients.csv" not in logged
@@ -96,14 +103,14 @@ def test_the_committee_keeps_its_promises_on_the_real_trials(realdata, mappings)
     spec = importlib.util.spec_from_file_location("real_trials", ROOT / "benchmarks" / "real_trials.py")
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
-    from ketapredict.model.fit import training_data
-
-    for trial, landmark in (("dia_hamd17", "w2"), ("riesby_hdrs", "w2")):
-        file, name = benchmark.TRIALS[trial]
-        cohort = read(realdata, mappings, file, name)
-        data = training_data(cohort.subset(cohort.active), landmark, "response")
-        table = benchmark.compare(data, 2).set_index("learner")
-        assert table.loc["XGBoost, default", "committee minus"] < 0
-        for peer in ("prevalence", "ridge logistic"):
-            assert table.loc[peer, "committee minus"] < table.loc[peer, "standard error"]
+    trials, simulated = benchmark.open_trials(realdata), benchmark.simulated_cohorts()
+    for trial, cohort in trials.items():
+        prior = benchmark.prior_without(trials, trial, simulated)
+        assert trial not in prior.trials
+        data = benchmark.training_data(cohort.subset(cohort.active), "w2", "response", evidence=prior)
+        folds = benchmark.repeated_folds(data.labels, data.patients, 5, 2, np.random.default_rng(0))
+        table = benchmark.compare(data, folds).set_index("learner")
+        assert table.loc["XGBoost, default", "committee minus it"] < 0
+        for peer in ("prevalence", "ridge logistic", "committee without the prior"):
+            assert table.loc[peer, "committee minus it"] < table.loc[peer, "standard error"]
         assert np.isfinite(table.to_numpy(float)).all()

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from ketapredict.cli import main
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.protocols import BUILT_IN
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.errors import CohortError, FileError, ModelError, ProtocolError, TrainingError
@@ -26,14 +27,16 @@ pytestmark = pytest.mark.usefixtures("own_store")
 def other_site(simulated, short_cohort):
     """70 courses of another site, whose end scores are lower: more respond than the parent knows."""
     found = simulated(70, seed=21, protocol=short_cohort.protocol)
-    return replace(found, table=found.table.assign(score_7d=np.floor(found.table["score_7d"] * 0.7)))
+    return replace(
+        found, courses=CourseColumns.of_table(found.table.assign(score_7d=np.floor(found.table["score_7d"] * 0.7)))
+    )
 
 
 def with_end_scores(cohort, chosen):
     """Let the chosen number of courses respond."""
     responds = np.arange(len(cohort)) < chosen
     end = np.where(responds, 0.0, cohort.table["score_baseline"])
-    return replace(cohort, table=cohort.table.assign(score_7d=end))
+    return replace(cohort, courses=CourseColumns.of_table(cohort.table.assign(score_7d=end)))
 
 
 def real(cohort):
@@ -42,7 +45,7 @@ def real(cohort):
     table["course_id"] = pd.Series([f"course-{number}" for number in range(len(table))], dtype="str")
     for name in ("patient_id", "site"):
         table[name] = pd.Series([pd.NA] * len(table), dtype="str")
-    return replace(cohort, table=table, simulated=False, notices=())
+    return replace(cohort, courses=CourseColumns.of_table(table), simulated=False, notices=())
 
 
 @pytest.mark.slow
@@ -85,6 +88,8 @@ def test_the_command_makes_a_registered_version_with_its_own_report(
     assert set(facts["updates"]) == {"24h", "72h"}
     assert facts["provenance"]["updated_from"]["model_sha256"] == short_model.sha256
     made = find_model("models:/short-response@challenger")
+    assert set(facts["provenance"]["verdicts"]) == {"24h", "72h"}
+    assert all(made.bundle.verdicts(landmark) is not None for landmark in ("24h", "72h"))
     assert made.sha256 == facts["model_sha256"] == ResponseModel.load("new/model").sha256
     assert find_model("models:/short-response/1").sha256 == made.sha256
     status, out, _ = run("update", "parent", "site.csv", "--output", "again", "--seed", 2, "--repeats", 1, "--json")
@@ -168,11 +173,11 @@ def test_a_model_is_updated_twice_and_knows_all_that_it_has_met(short_model, oth
 def test_landmarks_with_too_few_courses_are_left_and_this_is_said(short_model, other_site):
     score = other_site.table["score_72h"].copy()
     score.iloc[12:] = np.nan
-    few = replace(other_site, table=other_site.table.assign(score_72h=score))
+    few = replace(other_site, courses=CourseColumns.of_table(other_site.table.assign(score_72h=score)))
     few = with_end_scores(few, 4)
     ends = few.table["score_7d"].copy()
     ends.iloc[20:36] = 0.0
-    few = replace(few, table=few.table.assign(score_7d=ends))
+    few = replace(few, courses=CourseColumns.of_table(few.table.assign(score_7d=ends)))
     model, found, left = update_response_model(short_model, few)
     assert [one.landmark for one in found] == ["24h"]
     assert model.bundle.landmarks[1] is short_model.bundle.landmarks[1]
@@ -185,11 +190,13 @@ def test_what_does_not_fit_is_refused(short_model, other_site, short_cohort, tmp
         update_response_model(short_model, with_end_scores(other_site, 3))
     control = other_site.table.assign(arm=pd.Categorical(["control"] * 70, categories=["ketamine", "control"]))
     with pytest.raises(CohortError, match="control courses only"):
-        update_response_model(short_model, replace(other_site, table=control))
+        update_response_model(short_model, replace(other_site, courses=CourseColumns.of_table(control)))
     scale = other_site.table["scale"].cat.set_categories(["MADRS", "HAMD-17"])
     other_scale = scale.map(lambda _: "HAMD-17").astype(scale.dtype)
     with pytest.raises(CohortError, match="rated on MADRS"):
-        update_response_model(short_model, replace(other_site, table=other_site.table.assign(scale=other_scale)))
+        update_response_model(
+            short_model, replace(other_site, courses=CourseColumns.of_table(other_site.table.assign(scale=other_scale)))
+        )
     induction = BUILT_IN["induction-course"]
     with pytest.raises(ProtocolError, match="judges it at end"):
         update_response_model(short_model, cohort_from_frame(simulate_cohort(30, 1, induction), induction))
@@ -207,7 +214,10 @@ def test_what_does_not_fit_is_refused(short_model, other_site, short_cohort, tmp
 
 def test_control_courses_have_no_part(short_model, other_site):
     arms = ["ketamine"] * 50 + ["control"] * 20
-    mixed = replace(other_site, table=other_site.table.assign(arm=pd.Categorical(arms, ["ketamine", "control"])))
+    mixed = replace(
+        other_site,
+        courses=CourseColumns.of_table(other_site.table.assign(arm=pd.Categorical(arms, ["ketamine", "control"]))),
+    )
     _, found, _ = update_response_model(short_model, mixed)
     active = other_site.subset(np.arange(70) < 50)
     _, alone, _ = update_response_model(short_model, active)

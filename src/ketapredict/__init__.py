@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ketapredict.cohort.read import read_cohort
     from ketapredict.drift.monitoring import monitor
-    from ketapredict.response_model import ResponseModel, fit_response_model
+    from ketapredict.fitting import fit_response_model
+    from ketapredict.response_model import ResponseModel
     from ketapredict.score.files import score_file
     from ketapredict.simulate import simulate_cohort
     from ketapredict.training import train
@@ -39,7 +40,7 @@ _HOME = {
     "Effort": "validate.study",
     "ResponseModel": "response_model",
     "evaluate": "validate.evaluation",
-    "fit_response_model": "response_model",
+    "fit_response_model": "fitting",
     "monitor": "drift.monitoring",
     "read_cohort": "cohort.read",
     "score_file": "score.files",

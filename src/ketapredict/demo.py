@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ketapredict.cohort.protocols import DEFAULT_PROTOCOL, load_protocol
 from ketapredict.cohort.read import read_cohort
+from ketapredict.response_model import ResponseModel
 from ketapredict.score.files import score_file
 from ketapredict.simulate import simulate_cohort
 from ketapredict.training import train
@@ -37,10 +38,14 @@ def run_demo(folder: Path, courses: int, say: Callable[[str], None], *, show_pro
         table = simulate_cohort(courses, SEED, load_protocol(DEFAULT_PROTOCOL))
         write_whole({cohort_file: lambda target: write_table(table, target)})
         cohort = read_cohort(cohort_file)
+        course = str(cohort.table["course_id"].iloc[0])
+        before = ResponseModel.load(f"evidence/{DEFAULT_PROTOCOL}").explain(cohort, course)
+        say("SIMULATED courses: no patient is in this demonstration.\n\nBefore any training, the evidence model:\n")
+        say(before.to_text())
+        say("Training on the simulated courses takes about a minute. Then:\n")
         result = train(cohort, seed=SEED, effort=EFFORT, output="model", show_progress=show_progress)
         model = result.model
         scored = score_file(cohort_file, scored_file, model)
-        course = str(cohort.table["course_id"].iloc[0])
         told = model.explain(cohort, course)
         write_whole(
             {

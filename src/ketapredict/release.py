@@ -2,18 +2,21 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.report.card.facts import CardFacts
 from ketapredict.report.folder import write_report
+from ketapredict.response_model import ResponseModel
 from ketapredict.tracking.courses_met import remember_courses
 from ketapredict.tracking.runs import LoggedRun, RunRecord, log_run
 from ketapredict.tracking.store import open_store
 from ketapredict.validate.cross_validation import MODEL
 from ketapredict.validate.study import LandmarkStudy
+from ketapredict.validate.verdicts import skill_verdicts
 from ketapredict.whole_files import write_whole
 
 Parameters = dict[str, str | int | float]
@@ -64,6 +67,19 @@ def release(
     else:
         rejects.unlink(missing_ok=True)
     return run
+
+
+def with_verdicts(model: ResponseModel, studies: Sequence[LandmarkStudy]) -> ResponseModel:
+    """Put into the model itself what its cross-validation did not show: whoever holds it holds its limits.
+
+    Parameters
+    ----------
+    model : ResponseModel
+    studies : sequence of LandmarkStudy
+        Landmarks without one have not been judged, and hold no verdict.
+    """
+    verdicts = {study.landmark: list(skill_verdicts(study.validation)) for study in studies}
+    return ResponseModel(replace(model.bundle, provenance=model.bundle.provenance | {"verdicts": verdicts}))
 
 
 def _metrics(studies: tuple[LandmarkStudy, ...]) -> dict[str, float]:

@@ -1,9 +1,7 @@
 """The response model as its users hold it: fit, load, save, predict, explain."""
 
-import platform
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,20 +11,18 @@ import pandas as pd
 from ketapredict.cohort.cohort import REJECT_COLUMNS, Cohort
 from ketapredict.cohort.columns import declared_columns
 from ketapredict.cohort.course_columns import CourseColumns
-from ketapredict.cohort.outcomes import Outcome, outcome_thresholds
-from ketapredict.cohort.protocols import PRE, protocol_to_plain
-from ketapredict.errors import CohortError, ModelError, TrainingError
+from ketapredict.cohort.outcomes import outcome_thresholds
+from ketapredict.cohort.protocols import PRE
+from ketapredict.errors import CohortError, ModelError
 from ketapredict.explain.contributions import Estimates, contributions, estimates
 from ketapredict.explain.patient import PatientExplanation, explain_course
 from ketapredict.explain.scored import SHAP, ScoredColumns
 from ketapredict.features.design import Feature, feature_values, features_at
 from ketapredict.features.landmarks import latest_landmarks
-from ketapredict.model.bundle import MODEL_FILE, Bundle, bundle_sha256, load_bundle, save_bundle
+from ketapredict.model.bundle import MODEL_FILE, Bundle, bundle_folder, bundle_sha256, load_bundle, save_bundle
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.phrases import Phrases, both_phrases, joined_phrases
 from ketapredict.model.scope import ScopeRules, scope_rules
-from ketapredict.model.score_bands import score_bands
-from ketapredict.model.training_profile import profiled_columns, training_profile
 
 # Of the courses that are judged by a scope that they had no part in, for the profile of training.
 PROFILE_FOLDS = 5
@@ -73,13 +69,13 @@ class ResponseModel:
 
     @classmethod
     def load(cls, folder: str | Path, version: str | None = None) -> Self:
-        """Load a saved model from a folder; runs no code of the folder's. Raises ModelError."""
-        return cls(load_bundle(Path(folder)), version)
+        """Load a saved model from a folder, or the package's `evidence/<protocol>`; runs no code. Raises ModelError."""
+        return cls(load_bundle(bundle_folder(folder)), version)
 
     @staticmethod
     def is_saved_in(folder: str | Path) -> bool:
         """Whether a folder holds a saved model."""
-        return (Path(folder) / MODEL_FILE).is_file()
+        return (bundle_folder(folder) / MODEL_FILE).is_file()
 
     def save(self, folder: str | Path) -> None:
         """Save to a folder that is absent, empty or holds a model. Raises FileError."""
@@ -142,19 +138,19 @@ class ResponseModel:
             if not len(places):
                 continue
             everything = len(places) == len(cohort)
-            courses = cohort.courses if everything else CourseColumns(cohort.table, rows[places])
+            courses = cohort.courses if everything else cohort.courses.some(rows[places])
             values = feature_values(courses, ready.features, self.bundle.outcome)
             own = {f.name: values[f.name] for f in ready.model.features}
             found = estimates(ready.model, own, rows_of_batch=len(rows))
             in_scope, notes = ready.scope_and_notes(courses, values, found)
             output.put(places, found, in_scope, notes)
             residual = max(residual, found.largest_residual)
-        ids = cohort.table["course_id"]
+        ids = cohort.courses.cells("course_id")
         texts = {"landmark": Phrases(position, self.landmarks), "notes": output.notes}
         nothing = np.zeros(len(rows), dtype=np.intp)
         texts |= {name: Phrases(nothing, (value,)) for name, value in self._constants.items()}
         scored = ScoredColumns(
-            rows, ids if len(rows) == len(cohort) else ids.iloc[rows], texts, output.numbers, output.in_scope
+            rows, ids if len(rows) == len(cohort) else ids[rows], texts, output.numbers, output.in_scope
         )
         return scored, refused, residual
 
@@ -167,15 +163,14 @@ class ResponseModel:
             If the cohort has no such course, or it cannot be predicted.
         """
         self.refuse_other_cohort(cohort)
-        ids = cohort.table["course_id"]
-        alone = len(cohort) == 1 and ids.iat[0] == course_id
-        keep = np.ones(1, dtype=bool) if alone else (ids == course_id).to_numpy()
+        ids = cohort.courses.cells("course_id")
+        keep = np.asarray(ids == course_id, dtype=bool)
         if not keep.any():
             raise CohortError(
                 "Expected a course id of an accepted course; found none of that id. "
                 "`ketapredict check` lists rejected courses."
             )
-        course = cohort if alone else cohort.subset(keep)
+        course = cohort if len(cohort) == 1 else cohort.subset(keep)
         position, refused = self._landmark_positions(course, landmark)
         if position[0] < 0:
             raise CohortError(f"This course cannot be predicted: expected {refused['expected'].iloc[0]}.")
@@ -194,7 +189,7 @@ class ResponseModel:
                 f"Expected a cohort read under the model's protocol {ours.name} (outcome at {ours.outcome}); found "
                 f"{theirs.name} (outcome at {theirs.outcome}). Read the cohort with the model's protocol."
             )
-        absent = [column.name for column in self.bundle.extras if column.name not in cohort.table]
+        absent = [column.name for column in self.bundle.extras if column.name not in cohort.courses]
         if absent:
             raise ModelError(
                 f"Expected the extra covariates {', '.join(absent)} that the model was trained with. Declare them "
@@ -224,7 +219,7 @@ class ResponseModel:
         for broken, column, rule, text in refusals:
             rows = np.flatnonzero(broken if rule == "landmark" else broken & (position >= 0))
             if len(rows):
-                ids = cohort.table["course_id"].iloc[rows].to_numpy(object)
+                ids = cohort.courses.cells("course_id")[rows].to_numpy(object)
                 cells = (cohort.rows[rows], ids, column, rule, text)
                 records.append(pd.DataFrame(dict(zip(REJECT_COLUMNS, cells, strict=True))))
                 position = np.where(broken, -1, position)
@@ -250,135 +245,6 @@ class ResponseModel:
     @cached_property
     def _ready(self) -> tuple["_ReadyLandmark", ...]:
         return tuple(_ready_landmark(self.bundle, model) for model in self.bundle.landmarks)
-
-
-def fit_response_model(
-    cohort: Cohort,
-    *,
-    outcome: Outcome = "response",
-    seed: int = 0,
-    all_arms: bool = False,
-    weighted: bool = False,
-) -> tuple[ResponseModel, dict[str, str]]:
-    """Fit a response model without validating it; `train` is what validates.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    outcome : {"response", "remission"}
-    seed : int
-        Not negative; the same cohort and seed give the same bytes.
-    all_arms : bool
-        Whether control courses are trained on as well; the arm then is a feature.
-    weighted : bool
-        Whether courses count by the inverse of their probability of having an outcome.
-
-    Returns
-    -------
-    model : ResponseModel
-    refused : dict of str to str
-        The reason for each landmark that could not be fitted.
-
-    Raises
-    ------
-    TrainingError
-        If no landmark can be fitted.
-    """
-    # Only fitting needs scikit-learn.
-    from ketapredict.model.fit import fit_landmark, refuse_too_few, training_data
-
-    courses = cohort if all_arms else cohort.subset(cohort.active)
-    models, refused = [], {}
-    for position, landmark in enumerate(cohort.protocol.landmarks):
-        data = training_data(courses, landmark, outcome, with_arm=all_arms, weighted=weighted)
-        try:
-            refuse_too_few(data, landmark, outcome)
-        except TrainingError as error:
-            refused[landmark] = str(error)
-            continue
-        rng = np.random.default_rng([seed, position])
-        models.append(fit_landmark(data, landmark, outcome, rng))
-    if not models:
-        raise TrainingError("No landmark can be fitted. " + " ".join(refused.values()))
-    bundle = Bundle(
-        name=f"{cohort.protocol.name}-{outcome}",
-        outcome=outcome,
-        protocol=cohort.protocol,
-        scales=tuple(sorted(courses.table["scale"].astype(str).unique())),
-        extras=cohort.extras,
-        with_arm=all_arms,
-        trained_on="simulated" if cohort.simulated else "real",
-        provenance=provenance_of(cohort, courses, seed) | {"weights": "completion" if weighted else "none"},
-        landmarks=tuple(models),
-        bands=score_bands(courses, outcome),
-    )
-    return ResponseModel(with_profiles(bundle, courses)), refused
-
-
-def with_profiles(bundle: Bundle, courses: Cohort) -> Bundle:
-    """Add what later cohorts are compared with: counts of the courses that reached each landmark.
-
-    Parameters
-    ----------
-    bundle : Bundle
-    courses : Cohort
-        Of the arms that the model was trained on, their outcomes known or not.
-    """
-    scored = ResponseModel(bundle)
-    models: list[LandmarkModel] = []
-    for model in bundle.landmarks:
-        table = scored.score(courses, model.landmark).table
-        met = courses.subset(courses.table["course_id"].isin(table["course_id"]).to_numpy())
-        earlier = [before.landmark for before in models]
-        columns = profiled_columns(model.landmark, earlier, bundle.protocol, bundle.extras)
-        outside = _outside_when_left_out(bundle, model, met)
-        profile = training_profile(met, columns, table["probability"].to_numpy(float), outside)
-        models.append(replace(model, profile=profile))
-    return replace(bundle, landmarks=tuple(models))
-
-
-def _outside_when_left_out(bundle: Bundle, model: LandmarkModel, met: Cohort) -> int:
-    """Return how many courses are out of the scope that the others draw: within their own there are too few."""
-    from ketapredict.features.design import design_frame
-    from ketapredict.model.scope import fit_scope
-    from ketapredict.model.uncertainty import out_of_sample_deviations
-
-    if model.uncertainty is None:
-        return 0
-    features = features_at(model.landmark, bundle.protocol, bundle.extras, with_arm=bundle.with_arm)
-    every = tuple({feature.name: feature for feature in (*features, *model.features)}.values())
-    frame = design_frame(met, every, bundle.outcome)
-    deviations = out_of_sample_deviations(model.uncertainty, model.centred_design(frame))
-    # Scope is a matter of the inputs and of the linear part: the trees are not needed.
-    linear = replace(model, tree_features=(), tree_weight=0.0, booster=b"")
-    fold = met.patients % PROFILE_FOLDS
-    outside = 0
-    for left_out in range(PROFILE_FOLDS):
-        rest = fold != left_out
-        if rest.all() or not rest.any():
-            continue
-        scope = fit_scope(frame[rest], features, deviations[rest])
-        drawn = ResponseModel(replace(bundle, landmarks=(replace(linear, scope=scope),)))
-        inside = drawn.score(met.subset(~rest), model.landmark).table["in_scope"].to_numpy(bool, na_value=True)
-        outside += int((~inside).sum())
-    return outside
-
-
-def provenance_of(cohort: Cohort, courses: Cohort, seed: int) -> dict[str, Any]:
-    """Return where a model comes from, as JSON values: seed, hashes and counts of its courses, notices, versions."""
-    return {
-        "seed": seed,
-        "data_sha256": cohort.sha256,
-        "source_sha256": [source.sha256 for source in cohort.sources],
-        "courses": {
-            "accepted": len(cohort),
-            "of the arms trained on": len(courses),
-            "rejected": cohort.counts.rejected,
-        },
-        "notices": list(cohort.notices),
-        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in VERSIONED},
-        "protocol": protocol_to_plain(cohort.protocol)["name"],
-    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome
+from ketapredict.fitting import fit_response_model
 from ketapredict.model.fit import training_data
+from ketapredict.model.prior import NO_PRIOR, OWN_PRIOR, chosen_prior
 from ketapredict.progress import Stopwatch, progress_bar
-from ketapredict.release import Parameters, release
+from ketapredict.release import Parameters, release, with_verdicts
 from ketapredict.report.card.facts import CardFacts
 from ketapredict.report.folder import CARD
-from ketapredict.response_model import ResponseModel, fit_response_model
+from ketapredict.response_model import ResponseModel
 from ketapredict.tracking.runs import LoggedRun
 from ketapredict.tracking.store import open_store
 from ketapredict.validate.cross_validation import LandmarkValidation
@@ -62,6 +64,7 @@ def train(
     seed: int = 0,
     all_arms: bool = False,
     weighted: bool = False,
+    prior: str | Path = OWN_PRIOR,
     effort: Effort = FULL,
     output: str | Path | None = None,
     show_progress: bool = False,
@@ -73,12 +76,15 @@ def train(
     cohort : Cohort
     outcome : {"response", "remission"}
     seed : int
-        Not negative. The same cohort and seed give the same bundle, byte for byte.
+        Not negative. The same cohort, seed and effort give the same bundle, byte for byte; another effort changes no
+        estimate, only what the bundle says of its cross-validation.
     all_arms : bool
         Whether control courses are trained on as well; the arm then is a feature.
     weighted : bool
         Whether courses count by the inverse of their probability of having an outcome; the card shows what this
         changes.
+    prior : str or Path
+        `evidence`: start from the package's prior; `none`: from nothing; or the file of another prior.
     effort : Effort
         How much resampling: `FULL`, `QUICK` or one's own.
     output : path or None
@@ -92,38 +98,45 @@ def train(
     Raises
     ------
     TrainingError
-        If no landmark has enough courses.
+        If no landmark has enough courses, or the prior was derived from these.
     FileError
-        If the folder cannot be written.
+        If the folder cannot be written, or the prior cannot be read.
     """
     with open_store():
         pass  # an unusable store is better found before the work than after it
     watch = Stopwatch()
     with watch.timed("fit"):
-        model, refused = fit_response_model(cohort, outcome=outcome, seed=seed, all_arms=all_arms, weighted=weighted)
+        model, refused = fit_response_model(
+            cohort, outcome=outcome, seed=seed, all_arms=all_arms, weighted=weighted, prior=prior
+        )
+    evidence = chosen_prior(prior, outcome)
     folder = Path(output) if output is not None else Path(model.bundle.name)
     make_folder(folder)
     courses = cohort if all_arms else cohort.subset(cohort.active)
     studies: list[LandmarkStudy] = []
-    total = len(model.landmarks) * number_of_fits(effort, courses.table["site"].nunique())
+    fitted = [(k, landmark) for k, landmark in enumerate(model.bundle.landmarks) if not landmark.from_evidence]
+    n_sites = courses.table["site"].nunique()
+    total = len(fitted) * number_of_fits(effort, n_sites, with_prior=evidence is not None)
     with progress_bar("resampling", total, shown=show_progress) as progress:
-        for position, landmark in enumerate(model.bundle.landmarks):
-            data = training_data(courses, landmark.landmark, outcome, with_arm=all_arms, weighted=weighted)
-            reported = landmark.independent_log_odds(data.frame)
+        for position, landmark in fitted:
+            data = training_data(
+                courses, landmark.landmark, outcome, with_arm=all_arms, weighted=weighted, evidence=evidence
+            )
+            seeds = (seed, position)
             studies.append(
                 study_landmark(
                     courses,
                     data,
-                    landmark.landmark,
+                    landmark,
                     outcome,
-                    reported,
                     effort,
-                    (seed, position),
+                    seeds,
                     with_arm=all_arms,
                     progress=progress,
                     timed=watch.timed,
                 )
             )
+    model = with_verdicts(model, studies)
     facts = CardFacts(model, courses, tuple(studies), effort, refused)
     parameters: Parameters = {
         "protocol": cohort.protocol.name,
@@ -131,6 +144,7 @@ def train(
         "seed": seed,
         "arms": "all" if all_arms else "active",
         "weights": "completion" if weighted else "none",
+        "prior": evidence.sha256 if evidence is not None else NO_PRIOR,
         "repeats": effort.repeats,
         "refits": effort.refits,
         "landmarks": ", ".join(model.landmarks),

@@ -11,6 +11,7 @@ from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome
 from ketapredict.cohort.summary import count_lines
 from ketapredict.errors import CohortError, FileError, TrainingError
+from ketapredict.fitting import provenance_of
 from ketapredict.model.bundle import MODEL_FILE, Bundle, TrainedOn
 from ketapredict.model.fit import training_data
 from ketapredict.model.landmark_model import LandmarkModel
@@ -26,10 +27,10 @@ from ketapredict.model.update_choice import (
 )
 from ketapredict.model.updating import LEAVE_IT, Site, site_of, updated_model
 from ketapredict.progress import Stopwatch, progress_bar
-from ketapredict.release import Parameters, release
+from ketapredict.release import Parameters, release, with_verdicts
 from ketapredict.report.card.facts import CardFacts
 from ketapredict.report.folder import CARD
-from ketapredict.response_model import ResponseModel, provenance_of
+from ketapredict.response_model import ResponseModel
 from ketapredict.tracking.courses_met import courses_met
 from ketapredict.tracking.runs import LoggedRun
 from ketapredict.tracking.store import open_store
@@ -145,7 +146,7 @@ def update(
     cohort : Cohort
         Courses of the new site, none of which the parent was trained on.
     seed : int
-        Not negative. The same parent, cohort and seed give the same bundle, byte for byte.
+        Not negative. The same parent, cohort, seed and repeats give the same bundle, byte for byte.
     repeats : int
         Repeats of the 5-fold cross-validation of the whole updating, at least 1.
     output : path or None
@@ -189,6 +190,7 @@ def update(
         *untold,
     )
     updates = {one.validation.landmark: update_facts(one) for one in validations}
+    new = with_verdicts(new, studies)
     facts = CardFacts(new, courses, tuple(studies), Effort(repeats, 0, 0), left, updates)
     parameters: Parameters = {
         "updated_from": model.sha256,

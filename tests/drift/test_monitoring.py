@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 from ketapredict import monitor
 from ketapredict.cli.app import app
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.drift.page import comparison_table, to_page
 from ketapredict.errors import CohortError, ModelError
-from ketapredict.response_model import ResponseModel, fit_response_model, with_profiles
+from ketapredict.fitting import fit_response_model, with_profiles
+from ketapredict.response_model import ResponseModel
 from ketapredict.simulate import simulate_cohort
 
 TRAINING = 150
@@ -67,7 +69,7 @@ def test_what_drifted_is_named(model: ResponseModel, others: pd.DataFrame) -> No
     table["age_years"] = np.clip(table["age_years"] + 12, 12, 100)
     table.loc[rng.random(150) < 0.5, "bmi_kg_m2"] = np.nan
     table["score_7d"] = table["score_baseline"]
-    found = monitor(model, replace(new, table=table))
+    found = monitor(model, replace(new, courses=CourseColumns.of_table(table)))
     named = {(alarm.kind, alarm.name) for alarm in found.alarms}
     assert {("input", "age_years"), ("missing", "bmi_kg_m2"), ("calibration", "response")} <= named
     assert not {name for kind, name in named if kind in ("input", "missing")} - {"age_years", "bmi_kg_m2"}
@@ -85,7 +87,7 @@ def test_what_drifted_is_named(model: ResponseModel, others: pd.DataFrame) -> No
 def test_without_outcomes_and_with_few_courses(model: ResponseModel, others: pd.DataFrame) -> None:
     new = sample(others, 40, np.random.default_rng(1))
     table = new.table.assign(score_7d=np.nan)
-    found = monitor(model, replace(new, table=table))
+    found = monitor(model, replace(new, courses=CourseColumns.of_table(table)))
     assert not found.outcomes
     assert any("no outcomes yet" in note for note in found.notes)
     assert not any(comparison.kind == "calibration" for comparison in found.comparisons)
@@ -109,7 +111,7 @@ def test_a_model_without_profiles_is_refused(model: ResponseModel, others: pd.Da
 def test_control_courses_do_not_count(model: ResponseModel, others: pd.DataFrame) -> None:
     new = sample(others, 40, np.random.default_rng(4))
     arms = pd.Categorical(["control"] * 30 + ["ketamine"] * 10, categories=["control", "ketamine"])
-    found = monitor(model, replace(new, table=new.table.assign(arm=arms)))
+    found = monitor(model, replace(new, courses=CourseColumns.of_table(new.table.assign(arm=arms))))
     assert found.courses <= 10
     assert "30 control courses left out" in found.notes
 

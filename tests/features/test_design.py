@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ketapredict.cohort.columns import Column
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.protocols import BUILT_IN
 from ketapredict.errors import LeakageError
 from ketapredict.features.design import design_frame, features_at, threshold_feature
@@ -67,7 +68,7 @@ def test_rules_compute_what_they_say(simulated):
     np.testing.assert_allclose(frame.loc[known, "diagnosis_BD-I"], (table.loc[known, "diagnosis"] == "BD-I"))
     assert (frame["arm_ketamine"] == 1).all()  # an absent arm is active
     holed = table.assign(failed_trials=table["failed_trials"].mask(table.index < 3))
-    frame = design_frame(replace(cohort, table=holed), features, "response")
+    frame = design_frame(replace(cohort, courses=CourseColumns.of_table(holed)), features, "response")
     assert frame["log_failed_trials"][:3].isna().all()
 
 

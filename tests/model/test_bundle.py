@@ -4,8 +4,10 @@ import shutil
 import numpy as np
 import pytest
 
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.errors import FileError, ModelError
-from ketapredict.response_model import ResponseModel, fit_response_model
+from ketapredict.fitting import fit_response_model
+from ketapredict.response_model import ResponseModel
 
 
 def test_save_and_load_lose_nothing(short_model, short_cohort, tmp_path):
@@ -31,7 +33,7 @@ def test_no_value_of_a_single_patient_is_in_the_bundle(short_cohort, tmp_path):
     table["site"] = "Unmistakable Clinic"
     from dataclasses import replace
 
-    fit_response_model(replace(short_cohort, table=table))[0].save(tmp_path / "model")
+    fit_response_model(replace(short_cohort, courses=CourseColumns.of_table(table)))[0].save(tmp_path / "model")
     content = b"".join(file.read_bytes() for file in (tmp_path / "model").iterdir())
     narrow = [np.float32(27.84319).tobytes(), np.float32(27.84319).tobytes()[::-1], np.float32(51.7713).tobytes()]
     for secret in (b"27.843", b"51.771", b"Unmistakable", b"simulated-0", *narrow):

@@ -5,8 +5,9 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from ketapredict.cohort.course_columns import CourseColumns
+from ketapredict.fitting import fit_response_model
 from ketapredict.model.committee import SLOPE_SD, calibration, committee_weights
-from ketapredict.response_model import fit_response_model
 
 
 def test_weights_are_equal_unless_a_member_clearly_harms():
@@ -52,7 +53,9 @@ def test_a_better_latest_score_never_lowers_the_probability(seed, landmark, shor
     for score in range(0, 61):
         table = courses.table.copy()
         table[f"score_{landmark}"] = float(score)
-        found = model.predict(replace(courses, table=table), landmark)["probability"].to_numpy()
+        found = model.predict(replace(courses, courses=CourseColumns.of_table(table)), landmark)[
+            "probability"
+        ].to_numpy()
         if last is not None:
             assert (found <= last + 1e-12).all()
         last = found

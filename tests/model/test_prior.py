@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.protocols import BUILT_IN, PRE
 from ketapredict.errors import FileError
 from ketapredict.features.design import features_at, threshold_feature
@@ -161,7 +162,7 @@ def test_where_early_improvement_is_useless_the_prior_does_no_lasting_harm(simul
     for point in ("40min", "4h", "24h"):
         share = table[f"score_{point}"].to_numpy(float) / table["score_baseline"].to_numpy(float)
         table[f"score_{point}"] = np.clip(np.round(share[order] * table["score_baseline"].to_numpy(float)), 0, 60)
-    useless = replace(cohort, table=table)
+    useless = replace(cohort, courses=CourseColumns.of_table(table))
     found = {}
     for name, prior in (("with", evidence), ("without", None)):
         data = training_data(useless, "24h", "response", evidence=prior)

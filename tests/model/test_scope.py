@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.features.design import Feature
 from ketapredict.model.fit import training_data
 from ketapredict.model.phrases import both_phrases, joined_phrases
@@ -39,7 +40,7 @@ def times(cohort: Cohort, n: int) -> Cohort:
     chosen = np.resize(np.arange(len(cohort)), n)
     table = cohort.table.iloc[chosen].reset_index(drop=True)
     table["course_id"] = pd.Series([f"simulated-{number}" for number in range(n)], dtype="str")
-    return replace(cohort, table=table, rows=np.arange(1, n + 1))
+    return replace(cohort, courses=CourseColumns.of_table(table), rows=np.arange(1, n + 1))
 
 
 def with_scope_of(model: ResponseModel, cohort: Cohort) -> ResponseModel:
@@ -57,7 +58,7 @@ def judged(model: ResponseModel, cohort: Cohort, **values: object) -> tuple[bool
     table = cohort.table.copy()
     for name, value in values.items():
         table.loc[3, name] = value
-    found = model.score(replace(cohort, table=table), "24h").table
+    found = model.score(replace(cohort, courses=CourseColumns.of_table(table)), "24h").table
     others = found.drop(index=3)
     assert others["in_scope"].all()
     assert (others["notes"] == "").all()
@@ -130,11 +131,13 @@ def test_a_far_combination_of_inputs(short_model, ordinary):
 
 def test_an_early_score_that_training_courses_had(short_model, short_cohort):
     table = short_cohort.table[short_cohort.table[["score_24h", "score_72h"]].notna().all(axis=1)]
-    complete = replace(short_cohort, table=table.reset_index(drop=True), rows=np.arange(1, len(table) + 1))
+    complete = replace(
+        short_cohort, courses=CourseColumns.of_table(table.reset_index(drop=True)), rows=np.arange(1, len(table) + 1)
+    )
     lacking = complete.table.copy()
     lacking.loc[0, "score_24h"] = np.nan
     model = with_scope_of(short_model, complete)
-    found = model.score(replace(complete, table=lacking), "72h").table
+    found = model.score(replace(complete, courses=CourseColumns.of_table(lacking)), "72h").table
     assert "score at 24h missing, which training courses had" in found["notes"].iloc[0]
     assert not found["in_scope"].iloc[0]
 
@@ -144,7 +147,7 @@ def test_no_extreme_value_of_a_single_course_is_stored(short_model, short_cohort
     secrets = {"bmi_kg_m2": 53.84319, "age_years": 83.7713, "episode_months": 911.37}
     for row, (name, value) in enumerate(secrets.items()):
         table.loc[row, name] = value
-    model = with_scope_of(short_model, replace(short_cohort, table=table))
+    model = with_scope_of(short_model, replace(short_cohort, courses=CourseColumns.of_table(table)))
     model.save(tmp_path / "model")
     content = (tmp_path / "model" / "model.json").read_text()
     for secret in ("53.84", "83.77", "911.3", f"{np.log1p(911.37):.5g}"):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.outcomes import outcome_labels
 from ketapredict.cohort.scales import SCALES
 from ketapredict.model.score_bands import FEWEST_COURSES, QUANTILES, score_bands
@@ -37,7 +38,10 @@ def test_a_group_of_fewer_than_twenty_is_left_out_at_its_time_point(short_cohort
         changed = table.copy()
         known = responders[table["score_24h"].notna().to_numpy()[responders]]
         changed.loc[known[kept:], "score_24h"] = np.nan
-        found = {(b.time_point, b.with_outcome) for b in score_bands(replace(short_cohort, table=changed), "response")}
+        found = {
+            (b.time_point, b.with_outcome)
+            for b in score_bands(replace(short_cohort, courses=CourseColumns.of_table(changed)), "response")
+        }
         assert (("24h", True) in found) == shown
         assert ("24h", False) in found
 

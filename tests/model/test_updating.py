@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from statsmodels.api import GLM, Logit, families
 
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.explain.contributions import contributions
 from ketapredict.features.design import design_frame
 from ketapredict.model.fit import training_data
@@ -187,7 +188,7 @@ def test_a_better_latest_score_still_never_lowers_the_probability(short_model, p
         before = None
         for score in range(0, 61, 3):
             table = some.table.assign(score_72h=float(score))
-            frame = design_frame(replace(some, table=table), model.features, "response")
+            frame = design_frame(replace(some, courses=CourseColumns.of_table(table)), model.features, "response")
             now = contributions(model, frame).log_odds
             assert before is None or (now <= before + 1e-9).all()
             before = now

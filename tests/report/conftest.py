@@ -6,10 +6,10 @@ import pytest
 from tests.validate.conftest import quick_committee
 
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.fitting import fit_response_model
 from ketapredict.model.fit import training_data
 from ketapredict.progress import Stopwatch
 from ketapredict.report.card.facts import CardFacts
-from ketapredict.response_model import fit_response_model
 from ketapredict.validate import fits
 from ketapredict.validate.study import Effort, study_landmark
 
@@ -25,12 +25,9 @@ def studied() -> Callable[[Cohort], CardFacts]:
         studies = []
         for position, landmark in enumerate(model.bundle.landmarks):
             data = training_data(cohort, landmark.landmark, "response")
-            reported = landmark.independent_log_odds(data.frame)
             seeds = (3, position)
             timed = Stopwatch().timed
-            studies.append(
-                study_landmark(cohort, data, landmark.landmark, "response", reported, effort, seeds, timed=timed)
-            )
+            studies.append(study_landmark(cohort, data, landmark, "response", effort, seeds, timed=timed))
         return CardFacts(model, cohort, tuple(studies), effort, refused)
 
     return make

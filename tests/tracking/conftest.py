@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from ketapredict.cohort.protocols import BUILT_IN
-from ketapredict.response_model import ResponseModel, fit_response_model
+from ketapredict.fitting import fit_response_model
+from ketapredict.response_model import ResponseModel
 from ketapredict.simulate import simulate_cohort
 from ketapredict.tracking.rows import cohort_from_frame
 from ketapredict.tracking.runs import LoggedRun, RunRecord, log_run

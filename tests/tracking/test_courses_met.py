@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.simulate import simulate_cohort
 from ketapredict.tracking.courses_met import FOLDER, KEY_FILE, courses_met, remember_courses
@@ -33,10 +34,12 @@ def test_courses_of_a_later_extract_are_told_from_new_ones(tmp_path, cohort, kno
 
 def test_a_course_is_known_by_other_ids_in_another_order_and_with_scores_that_came_later(tmp_path, cohort, known):
     table = cohort.table.iloc[::-1].reset_index(drop=True)
-    renamed = replace(cohort, table=table.assign(course_id=[f"other-{k}" for k in range(len(table))]))
+    renamed = replace(
+        cohort, courses=CourseColumns.of_table(table.assign(course_id=[f"other-{k}" for k in range(len(table))]))
+    )
     expected = np.arange(len(table)) >= len(table) - 80
     np.testing.assert_array_equal(courses_met(tmp_path, renamed, [known.sha256]), expected)
-    later = replace(cohort, table=cohort.table.assign(score_7d=11.0, bmi_kg_m2=30.0))
+    later = replace(cohort, courses=CourseColumns.of_table(cohort.table.assign(score_7d=11.0, bmi_kg_m2=30.0)))
     np.testing.assert_array_equal(courses_met(tmp_path, later, [known.sha256]), np.arange(len(cohort)) < 80)
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from ketapredict.cohort.course_columns import CourseColumns
+from ketapredict.fitting import fit_response_model
 from ketapredict.model.fit import refuse_too_few, training_data
-from ketapredict.response_model import fit_response_model
 from ketapredict.validate import fits
 from ketapredict.validate.calibration_groups import calibration_groups
 from ketapredict.validate.comparators import one_number_predictions
@@ -106,11 +107,11 @@ def test_a_landmark_with_too_few_events_is_refused_and_the_others_go_on(short_co
 
     from ketapredict.errors import TrainingError
 
-    few = replace(short_cohort, table=table)
-    model, refused = fit_response_model(few)
+    few = replace(short_cohort, courses=CourseColumns.of_table(table))
+    model, refused = fit_response_model(few, prior="none")
     assert model.landmarks == ("24h",)
     assert "Landmark 72h: expected at least 10" in refused["72h"]
     with pytest.raises(TrainingError, match="found"):
         refuse_too_few(training_data(few, "72h", "response"), "72h", "response")
     with pytest.raises(TrainingError, match="No landmark can be fitted"):
-        fit_response_model(short_cohort.subset(np.arange(len(short_cohort)) < 20))
+        fit_response_model(short_cohort.subset(np.arange(len(short_cohort)) < 20), prior="none")

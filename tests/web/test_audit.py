@@ -69,6 +69,16 @@ def test_export_is_what_the_filter_lets_through_and_is_recorded(audited):
     assert [row["kind"] for row in exported][::-1][:2] == ["signed in", "records exported"]
 
 
+def test_what_leaves_the_page_says_what_its_model_was_trained_on(client, sign_in, bearer):
+    course = {"course_id": "c", "diagnosis": "MDD", "scale": "MADRS", "score_baseline": 30, "score_24h": 18}
+    told = client.post("/api/v1/predict", json={"courses": [course]}, headers=bearer()).json()
+    assert told["predictions"][0]["trained_on"] == "simulated"
+    sign_in(client, Role.AUDITOR, "jane")
+    (row,) = csv.DictReader(send_form(client, "/audit", "/audit/predictions/export").text.splitlines())
+    assert row["trained_on"] == "simulated"
+    assert "<td>simulated</td>" in client.get("/audit").text
+
+
 def test_events_have_their_page(audited):
     page = audited.get("/audit/events").text
     assert "signed in" in page

@@ -8,8 +8,10 @@ import pytest
 from tests.web.conftest import events
 
 from ketapredict.cohort.columns import declared_columns
+from ketapredict.monitoring import monitoring_questions
 from ketapredict.web.accounts.machine_tokens import add_token, revoke_token
 from ketapredict.web.accounts.roles import Role
+from ketapredict.web.patient.view import patient_view
 from ketapredict.web.store.records import Filter, page_of
 from ketapredict.web.store.schema import shown_predictions
 
@@ -60,6 +62,66 @@ def test_every_number_and_sentence_is_that_of_explain(client, bearer, short_coho
         assert [name for name, _ in steps] == [step[0] for step in same.steps]
         log_odds = prediction["base_logit"] + sum(value for _, value in steps)
         assert 1 / (1 + np.exp(-log_odds)) == pytest.approx(prediction["probability"], abs=1e-12)
+
+
+def test_what_the_page_shows_beside_the_number_is_told_too(client, bearer, served, short_cohort, short_model):
+    """Notes, what is not known of the patient, the training courses' rate: those of the page, course by course."""
+    told = client.post(PREDICT, json={"courses": as_json(short_cohort.table)}, headers=bearer()).json()
+    rules = {rule["id"]: rule for rule in told["rules"]}
+    assert [course["course_id"] for course in told["monitoring"]] == short_cohort.table["course_id"].tolist()
+    predicted = {prediction["course_id"]: prediction for prediction in told["predictions"]}
+    assert len(predicted) < len(told["monitoring"])  # what is to be watched does not depend on an estimate
+    for notes in told["monitoring"][::9]:
+        view = patient_view(short_model, served.course(served.tokens.token(notes["course_id"])))
+        assert [(n["rule"], n["state"], n["words"], tuple(n["missing"])) for n in notes["notes"]] == [
+            (n.rule.id, n.state, n.words, n.missing) for n in view.notes
+        ]
+        for note, shown_note in zip(notes["notes"], view.notes, strict=True):
+            rule = rules[note["rule"]]
+            assert note["urgency"] == rule["urgency"] == shown_note.rule.urgency
+            assert rule["certainty"] == shown_note.rule.certainty
+            assert [s["citation"] for s in rule["sources"]] == [s.citation for s in shown_note.rule.sources] != []
+        if view.estimate is None:
+            assert notes["course_id"] not in predicted
+            continue
+        prediction, estimate = predicted[notes["course_id"]], view.estimate
+        missing = [(found["name"], found["label"]) for found in prediction["missing_inputs"]]
+        assert missing == [(found.name, found.label) for found in estimate.missing]
+        assert prediction["verdicts"] is None  # this model was fitted, and not cross-validated
+        assert prediction["training_rate"] == estimate.told.training_rate
+        assert (prediction["training_courses"], prediction["updating_rate"]) == (estimate.told.training_courses, None)
+
+
+def test_the_questions_of_the_page_are_asked_and_answered(client, bearer):
+    headers = bearer()
+    asked = client.get("/api/v1/schema", headers=headers).json()["questions"]
+    assert [question["name"] for question in asked] == [question.name for question in monitoring_questions()]
+    assert all(question["label"] and question["expectation"] == "yes or no" for question in asked)
+    plain = client.post(PREDICT, json={"courses": [course()]}, headers=headers).json()
+    answers = {question["name"]: True for question in asked}
+    told = client.post(PREDICT, json={"courses": [course(**answers)]}, headers=headers).json()
+
+    def states(answer):
+        return {note["rule"]: note["state"] for note in answer["monitoring"][0]["notes"]}
+
+    for rule in ("vascular-contraindication", "hypersensitivity", "pregnancy", "cardiac", "urinary-symptoms"):
+        assert (states(plain)[rule], states(told)[rule]) == ("unknown", "holds")
+    assert told["predictions"] == plain["predictions"]  # they have no part in the estimate
+    wrong = client.post(PREDICT, json={"courses": [course(urinary_symptoms="perhaps")]}, headers=headers)
+    assert wrong.status_code == 422
+    assert [(r["column"], r["rule"]) for r in wrong.json()["rejects"]] == [("urinary_symptoms", "yes or no")]
+
+
+def test_without_an_estimate_there_is_all_the_same_what_to_watch(client, bearer):
+    answer = client.post(PREDICT, json={"courses": [course(score_24h=None, systolic_mmhg=170)]}, headers=bearer())
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["predicted"], told["rejected"], told["predictions"]) == (0, 1, [])
+    assert [r["rule"] for r in told["rejects"]] == ["landmark"]
+    assert {"blood-pressure", "observation"} <= {
+        note["rule"] for note in told["monitoring"][0]["notes"] if note["state"] == "holds"
+    }
+    assert shown(client) == []
 
 
 def test_what_is_shown_is_recorded_and_what_is_not_shown_is_not(client, bearer):
@@ -249,6 +311,9 @@ def test_the_model_says_what_it_is(client, bearer, short_model):
     assert (told["sha256"], told["version"]) == (short_model.sha256, short_model.version)
     assert [landmark["landmark"] for landmark in told["landmarks"]] == ["24h", "72h"]
     assert told["provenance"]["seed"] == 3
+    assert [(b["time_point"], b["with_outcome"], b["courses"]) for b in told["bands"]] == [
+        (b.time_point, b.with_outcome, b.courses) for b in short_model.bundle.bands
+    ]
     assert json.dumps(told, allow_nan=False)
 
 

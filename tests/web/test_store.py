@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.errors import ServerError
 from ketapredict.web.accounts.current_user import NOBODY
 from ketapredict.web.keys import Keys
 from ketapredict.web.store.database import Database
-from ketapredict.web.store.recorder import Recorder, Surface
+from ketapredict.web.store.recorder import Recorder, Shown, Surface
 from ketapredict.web.store.records import RECORDS, Filter, count_of, csv_of, page_of, purge
 from ketapredict.web.store.schema import judgements, metadata, purges, security_events, shown_predictions
 
@@ -74,6 +75,35 @@ def test_migrating_again_changes_nothing_and_several_may_start_at_once(database_
     for thread in threads:
         thread.join()
     assert problems == []
+
+
+def test_records_of_an_earlier_version_are_kept_and_stay_closed(database_url):
+    """A store of before what the model was trained on was recorded is brought up to date with all that is in it."""
+    from alembic import command
+    from alembic.config import Config
+
+    from ketapredict.web.store.database import MIGRATIONS
+
+    earlier = Database(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    row = {name: value for name, value in prediction_at(datetime.now(UTC)).items() if name != "at"}
+    columns, names = ", ".join(row), ", ".join(f":{name}" for name in row)
+    moment = "'2026-01-01 00:00:00.000000'"
+    with earlier.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.execute(
+            text(f"INSERT INTO shown_predictions (at, {columns}) VALUES ({moment}, {names})"),
+            row,
+        )
+    earlier.migrate()
+    (kept,) = page_of(earlier, shown_predictions, Filter())
+    assert {name: kept[name] for name in row} == row
+    assert kept["trained_on"] == ""
+    with pytest.raises(DBAPIError, match="only added to"), earlier.write() as connection:
+        connection.execute(text("UPDATE shown_predictions SET trained_on = 'real'"))
+    earlier.close()
 
 
 def test_a_database_of_a_later_version_is_refused(database):
@@ -153,13 +183,14 @@ def test_a_table_is_recorded_as_it_is_shown(database, recorder, scored, short_co
     assert [row["probability"] for row in rows] == scored["probability"].tolist()
     assert [row["in_scope"] for row in rows] == scored["in_scope"].astype(object).tolist()
     assert {row["surface"] for row in rows} == {"list"}
+    assert {row["trained_on"] for row in rows} == {"simulated"}
     assert all(re.fullmatch("[0-9a-f]{64}", row["inputs_hmac"]) for row in rows)
 
 
 def test_one_course_is_recorded_alike_alone_and_in_a_table(database, recorder, scored, short_cohort, short_model):
     course_id = scored["course_id"].iloc[3]
     one = short_cohort.subset((short_cohort.table["course_id"] == course_id).to_numpy())
-    recorder.record(NOBODY, short_model.explain(one, course_id), one, Surface.PATIENT)
+    recorder.record(NOBODY, Shown(short_model.explain(one, course_id), one, Surface.PATIENT))
     recorder.record_table(NOBODY, scored.iloc[[3]], short_cohort, Surface.PATIENT)
     last, first = (
         {k: v for k, v in row.items() if k not in ("id", "at")}
@@ -173,9 +204,9 @@ def test_whatever_a_course_is_called_it_is_recorded(database, recorder, scored, 
 
     name = "x" * 5000 + "\x00\n\u00e9"
     table = short_cohort.table.iloc[[3]].assign(course_id=name).reset_index(drop=True)
-    one = replace(short_cohort, table=table, rows=short_cohort.rows[[3]])
+    one = replace(short_cohort, courses=CourseColumns.of_table(table), rows=short_cohort.rows[[3]])
     recorder.record_table(NOBODY, scored.iloc[[3]].assign(course_id=name), one, Surface.REST)
-    recorder.record(NOBODY, recorder._model.explain(one, name), one, Surface.PATIENT)
+    recorder.record(NOBODY, Shown(recorder._model.explain(one, name), one, Surface.PATIENT))
     rows = page_of(database, shown_predictions, Filter())
     assert [row["course_id"] for row in rows] == [name.replace("\x00", "\ufffd")] * 2
 

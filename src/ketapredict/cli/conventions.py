@@ -60,7 +60,8 @@ ProtocolOption = Annotated[
     str, typer.Option("--protocol", help="single-infusion, induction-course, or a TOML file of your own.")
 ]
 ModelOption = Annotated[
-    str | None, typer.Option("--model", help="Folder, models:/name@alias, runs:/id. Default: the champion.")
+    str | None,
+    typer.Option("--model", help="Folder, evidence/PROTOCOL, models:/name@alias, runs:/id. Default: champion."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Same data and seed, same bytes.")]
@@ -81,6 +82,21 @@ def located_model(location: str | None, protocol: str, outcome: OutcomeChoice) -
     if location is not None:
         return find_model(location)
     return champion(f"{load_protocol(protocol).name}-{outcome.value}")
+
+
+def model_to_begin_with(location: str | None, protocol: str, outcome: OutcomeChoice) -> Any:
+    """Return the model at a location or the champion; where there is none yet, the evidence model of the protocol."""
+    from ketapredict.errors import ModelError
+    from ketapredict.response_model import ResponseModel
+
+    own = f"evidence/{protocol}"
+    if location is not None or outcome is not OutcomeChoice.RESPONSE or not ResponseModel.is_saved_in(own):
+        return located_model(location, protocol, outcome)
+    try:
+        return located_model(None, protocol, outcome)
+    except ModelError:
+        tell(f"No champion yet: the model is {own}, which no patient's outcome has trained.")
+        return ResponseModel.load(own)
 
 
 @contextmanager

@@ -52,6 +52,12 @@ def train(
         WeightsChoice,
         typer.Option("--weights", help="Let courses with an outcome stand for those like them without one."),
     ] = WeightsChoice.NONE,
+    prior: Annotated[
+        str,
+        typer.Option(
+            "--prior", help="Start from the package's evidence, from none, or from the FILE of another prior."
+        ),
+    ] = "evidence",
     quick: Annotated[bool, typer.Option("--quick", help="Few resamples: a first look; the card says so.")] = False,
     repeats: Annotated[
         int | None, typer.Option("--repeats", min=1, help="Repeats of the 5-fold cross-validation; default 10.")
@@ -87,6 +93,7 @@ def train(
         seed=seed,
         all_arms=arms is ArmsChoice.ALL,
         weighted=weights is WeightsChoice.COMPLETION,
+        prior=prior,
         effort=effort,
         output=output,
         show_progress=sys.stderr.isatty(),
@@ -108,7 +115,6 @@ def train(
             }
         )
     else:
-        first = result.validations[0]
         print_out(result.model.bundle.statement)
         print_out("\n".join(count_lines(found)))
         for validation in result.validations:
@@ -116,17 +122,19 @@ def train(
                 f"landmark {validation.landmark}: {validation.courses} courses of {validation.patients} patients with "
                 f"its score and the outcome, {validation.events} with {outcome.value}"
             )
-        print_out(f"\nOut of fold ({first.n_repeats} x {first.n_folds}-fold), 95% intervals over patients:")
-        print_out(as_text(measures))
-        print_out("\nModel minus comparator, log-loss (under 0: the model is better), paired 95% intervals:")
-        print_out(differences_as_text(differences_table(result.validations)))
+        if result.validations:
+            first = result.validations[0]
+            print_out(f"\nOut of fold ({first.n_repeats} x {first.n_folds}-fold), 95% intervals over patients:")
+            print_out(as_text(measures))
+            print_out("\nModel minus comparator, log-loss (under 0: the model is better), paired 95% intervals:")
+            print_out(differences_as_text(differences_table(result.validations)))
         print_out("")
         for study in result.studies:
             for sentence in (*(f"WARNING  {warning}" for warning in study.warnings), *study.statements):
                 print_out(sentence)
         for reason in result.refused.values():
             print_out(f"Not fitted: {reason}")
-        for notice in found.notices:
+        for notice in result.model.bundle.provenance["notices"]:
             print_out(f"Note: {notice}.")
         print_out(f"\nmodel     {result.folder / 'model'}")
         print_out(f"card      {result.card} (open it in a browser; tables and pictures beside it)")
@@ -136,6 +144,37 @@ def train(
         print_out(f"resampled {effort.words}")
         tell(f"time      {result.stopwatch.words}")
     leave(rejects_status(found.counts.rejected))
+
+
+@commands.command(epilog="Example: ketapredict evidence --protocol clinic.toml --output start")
+def evidence(
+    output: Annotated[Path, typer.Option("--output", help="Folder for the model and its card.")],
+    protocol: ProtocolOption = DEFAULT_PROTOCOL,
+    outcome: OutcomeOption = OutcomeChoice.RESPONSE,
+    prior: Annotated[str, typer.Option("--prior", help="The package's evidence, or the FILE of another prior.")] = (
+        "evidence"
+    ),
+    on: Annotated[
+        Path | None, typer.Option("--on", metavar="COHORT", help="Courses to try it on, for the card.")
+    ] = None,
+    mapping: MappingOption = None,
+) -> None:
+    """Make the model of a protocol from published evidence and simulated courses, before any patient of one's own."""
+    from ketapredict.cohort.protocols import load_protocol
+    from ketapredict.cohort.read import read_cohort
+    from ketapredict.errors import FileError
+    from ketapredict.evidence_models import evidence_model, save_evidence_model
+    from ketapredict.report.folder import CARD
+
+    if on is None and mapping is not None:
+        raise FileError("--mapping is how the courses of --on are read: give both.")
+    chosen = load_protocol(protocol)
+    with working("making"):
+        cohorts = [] if on is None else [(f"Courses of {on.name}", read_cohort(on, mapping, chosen))]
+        made = evidence_model(chosen, outcome.value, prior=prior, tried_on=cohorts)
+        save_evidence_model(made, output)
+    print_out(made.model.bundle.statement)
+    print_out(f"model     {output / 'model'}\ncard      {output / CARD}.html (open it in a browser)")
 
 
 @commands.command(epilog="Example: ketapredict update my-model/model other-clinic.csv --output updated --seed 1")

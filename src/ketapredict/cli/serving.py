@@ -17,7 +17,7 @@ from ketapredict.cli.conventions import (
     OutcomeChoice,
     OutcomeOption,
     ProtocolOption,
-    located_model,
+    model_to_begin_with,
     print_json,
     print_out,
     tell,
@@ -76,7 +76,8 @@ def serve(
 ) -> None:
     """Serve the clinician's page and the REST interface.
 
-    --protocol and --outcome only choose the champion where no --model is given.
+    --protocol and --outcome only choose the champion where no --model is given; before there is one, the page starts
+    with the evidence model.
     """
     from ketapredict.web.settings import Proxy, Settings, SignIn
 
@@ -101,7 +102,7 @@ def serve(
     from ketapredict.web.served import served_by
 
     with working("loading"):
-        served = served_by(located_model(model, protocol, outcome), settings)
+        served = served_by(model_to_begin_with(model, protocol, outcome), settings)
     tell(served.model.bundle.statement)
     if served.cohort is not None and served.cohort.counts.rejected:
         tell(f"{served.cohort.counts.rejected} courses were rejected: `ketapredict check` lists why.")

@@ -1,16 +1,21 @@
 """Cells of a source table read as text, as numbers or as dates, a whole column at a time.
 
 A column is text (`str`) where it comes from a CSV file, and whatever the file says (numbers, dates,
-mixtures) where it comes from Parquet or Excel.
+mixtures) where it comes from Parquet or Excel. Columns are read as arrays: for a table of one course, series and data
+frames would take most of the time.
 """
 
 import datetime
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+# One column: a NumPy array, or one of pandas' own (text, categories, nullable numbers), which have no types.
+type Cells = Any
 
 MISSING_MARKERS: tuple[str, ...] = (
     "",
@@ -30,21 +35,62 @@ _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _COMMA_NUMBER = r"^[+-]?\d+,\d+$"
 
 
-def as_text(cells: pd.Series) -> pd.Series:
+def plain_cells(cells: pd.Series | Cells) -> Cells:
+    """Return a column as an array, without its index."""
+    if isinstance(cells, pd.Series):
+        cells = cells.array
+    return cells.to_numpy() if isinstance(cells, pd.arrays.NumpyExtensionArray) else cells
+
+
+def columns_of(frame: pd.DataFrame) -> dict[str, Cells]:
+    """Return the columns of a table as arrays, by name."""
+    return {str(name): plain_cells(column) for name, column in frame.items()}
+
+
+def text_cells(cells: pd.Series | Cells) -> pd.api.extensions.ExtensionArray:
     """Return cells as text (`str`, missing where missing); whole numbers without a decimal point."""
+    cells = plain_cells(cells)
     if isinstance(cells.dtype, pd.StringDtype):
         return cells
-    codes, levels = pd.factorize(cells, use_na_sentinel=True)
-    texts = np.array([*(_text(level) for level in levels), None], dtype=object)
-    return pd.Series(texts[codes], index=cells.index, name=cells.name, dtype="str")
+    if _are_objects(cells):
+        texts = _object_texts(cells)
+    else:
+        codes, levels = pd.factorize(cells, use_na_sentinel=True)
+        texts = np.array([*(_text(level) for level in levels), None], dtype=object)[codes]
+    return pd.array(texts, dtype="str")
 
 
-def as_number(cells: pd.Series, *, decimal_comma: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def as_text(cells: pd.Series) -> pd.Series:
+    """Return cells as `text_cells` does, as a series with the same index and name."""
+    if isinstance(cells.dtype, pd.StringDtype):
+        return cells
+    return pd.Series(text_cells(cells), index=cells.index, name=cells.name)
+
+
+def without_markers(cells: Cells) -> Cells:
+    """Return cells without the text that marks a missing one."""
+    if _are_objects(cells):
+        marked = np.array([isinstance(cell, str) and cell in MISSING_MARKERS for cell in cells], dtype=bool)
+    elif isinstance(cells.dtype, pd.StringDtype):
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        marked = np.asarray(pc.is_in(pa.array(cells, type=pa.large_string()), pa.array(MISSING_MARKERS)))
+    else:
+        return cells
+    if not marked.any():
+        return cells
+    kept = cells.copy()
+    kept[marked] = None
+    return kept
+
+
+def as_number(cells: pd.Series | Cells, *, decimal_comma: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Return cells as numbers, and where a cell is present but no finite number.
 
     Parameters
     ----------
-    cells : pandas.Series
+    cells : pandas.Series or array
     decimal_comma : bool
         Whether `12,5` is a number. In a column that has such cells a decimal point is refused.
 
@@ -55,29 +101,29 @@ def as_number(cells: pd.Series, *, decimal_comma: bool = False) -> tuple[np.ndar
     invalid : numpy.ndarray of bool
         Text, dates, infinities.
     """
+    cells = plain_cells(cells)
     dtype = cells.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        values = cells.astype(float, copy=False)
+        invalid = np.isinf(values)
+        return (np.where(invalid, np.nan, values) if invalid.any() else values), invalid
     if isinstance(dtype, pd.CategoricalDtype):
-        by_level, invalid = as_number(pd.Series(cells.array.categories), decimal_comma=decimal_comma)
-        codes = cells.array.codes
-        return np.append(by_level, np.nan)[codes], np.append(invalid, False)[codes]
+        by_level, invalid = as_number(cells.categories.array, decimal_comma=decimal_comma)
+        return np.append(by_level, np.nan)[cells.codes], np.append(invalid, False)[cells.codes]
     if isinstance(dtype, pd.StringDtype):
         values = _parsed(cells, decimal_comma)
     elif pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
         values = cells.to_numpy(dtype=float, na_value=np.nan)
-    elif pd.api.types.is_object_dtype(dtype):
-        values = np.full(len(cells), np.nan)
-        is_text = np.array([isinstance(cell, str) for cell in cells], dtype=bool)
-        texts = pd.Series(cells.to_numpy()[is_text], dtype="str")
-        values[is_text] = _parsed(texts, decimal_comma)
-        is_number = np.array([isinstance(cell, numbers.Real) for cell in cells], dtype=bool)
-        values[is_number] = cells.to_numpy()[is_number].astype(float)
     else:
         values = np.full(len(cells), np.nan)
-    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
-        invalid = np.isinf(values)
-        return (np.where(invalid, np.nan, values) if invalid.any() else values), invalid
+        if _are_objects(cells):
+            is_text = np.array([isinstance(cell, str) for cell in cells], dtype=bool)
+            if is_text.any():
+                values[is_text] = _parsed(cells[is_text], decimal_comma)
+            is_number = np.array([isinstance(cell, numbers.Real) for cell in cells], dtype=bool)
+            values[is_number] = cells[is_number].astype(float)
     values = np.where(np.isfinite(values), values, np.nan)
-    return values, np.isnan(values) & ~cells.isna().to_numpy()
+    return values, np.isnan(values) & ~pd.isna(cells)
 
 
 def as_days(cells: pd.Series, date_format: str | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -108,7 +154,7 @@ def as_days(cells: pd.Series, date_format: str | None = None) -> tuple[np.ndarra
     return days, np.isnan(days) & ~missing
 
 
-def as_level(cells: pd.Series, levels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def as_level(cells: pd.Series | Cells, levels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return cells as positions in `levels`, whatever their case, and where a cell is none of them.
 
     Returns
@@ -117,12 +163,18 @@ def as_level(cells: pd.Series, levels: Sequence[str]) -> tuple[np.ndarray, np.nd
         -1 where missing or invalid.
     invalid : numpy.ndarray of bool
     """
-    places = {level.casefold(): place for place, level in enumerate(levels)}
+    cells = plain_cells(cells)
+    places = _places(tuple(levels))
+    if _are_objects(cells):
+        texts = _object_texts(cells)
+        found = [-1 if text is None else places.get(text.casefold(), -2) for text in texts]
+        positions = np.array(found, dtype=np.int64)
+        return np.maximum(positions, -1), positions == -2
     if isinstance(cells.dtype, pd.CategoricalDtype):
-        codes, found = cells.array.codes, as_text(pd.Series(cells.array.categories))
+        codes, distinct = cells.codes, text_cells(cells.categories.array)
     else:
-        codes, found = pd.factorize(as_text(cells), use_na_sentinel=True)
-    table = np.array([*(places.get(str(text).strip().casefold(), -1) for text in found), -1], dtype=np.int64)
+        codes, distinct = pd.factorize(text_cells(cells), use_na_sentinel=True)
+    table = np.array([*(places.get(str(text).strip().casefold(), -1) for text in distinct), -1], dtype=np.int64)
     positions = table[codes]
     if table[:-1].min(initial=0) >= 0:
         return positions, np.zeros(len(codes), dtype=bool)
@@ -136,6 +188,21 @@ def has_decimal_comma(cells: pd.Series) -> bool:
 
     matches = pc.any(pc.match_substring_regex(pa.array(cells.array), _COMMA_NUMBER))
     return bool(matches.as_py())
+
+
+@cache
+def _places(levels: tuple[str, ...]) -> Mapping[str, int]:
+    return {level.casefold(): place for place, level in enumerate(levels)}
+
+
+def _are_objects(cells: Cells) -> bool:
+    return isinstance(cells.dtype, np.dtype) and cells.dtype.kind == "O"
+
+
+def _object_texts(cells: np.ndarray) -> np.ndarray:
+    # Cell by cell: of equal ones, as 1 and true, each keeps its own text.
+    found = [None if missing else _text(cell) for cell, missing in zip(cells, pd.isna(cells), strict=True)]
+    return np.array(found, dtype=object)
 
 
 def _text(cell: Any) -> str | None:
@@ -152,14 +219,14 @@ def _text(cell: Any) -> str | None:
     return str(cell)
 
 
-def _parsed(cells: pd.Series, decimal_comma: bool) -> np.ndarray:
+def _parsed(cells: Cells, decimal_comma: bool) -> np.ndarray:
     """Parse text as numbers; NaN where it is none."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if not len(cells):
         return np.empty(0)
-    texts = pc.utf8_trim_whitespace(pa.array(cells.array, type=pa.large_string()))
+    texts = pc.utf8_trim_whitespace(pa.array(cells, type=pa.large_string()))
     if decimal_comma:
         with_comma = pc.fill_null(pc.match_substring_regex(texts, _COMMA_NUMBER), False)
         if pc.any(with_comma).as_py():

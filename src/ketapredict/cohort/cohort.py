@@ -1,12 +1,14 @@
 """The cohort: accepted courses, rejected cells, and counts that add up."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
+from ketapredict.cohort.cells import Cells, plain_cells
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.protocols import Protocol
@@ -17,19 +19,19 @@ SIMULATED_NOTICE = "SIMULATED courses: no patient is in this table"
 REJECT_COLUMNS = ("row", "course_id", "column", "rule", "expected")
 
 
-def holds_simulated(frame: pd.DataFrame) -> bool:
+def holds_simulated(columns: pd.DataFrame | Mapping[str, Cells]) -> bool:
     """Whether any cell of a text column starts with the mark of simulated courses."""
-    return any(_marked(frame.iloc[:, position]) for position in range(frame.shape[1]))
+    return any(_marked(plain_cells(cells)) for _, cells in columns.items())
 
 
-def _marked(cells: pd.Series) -> bool:
-    if isinstance(cells.dtype, pd.CategoricalDtype):
-        cells = cells.cat.categories.to_series()
+def _marked(cells: Cells) -> bool:
+    if isinstance(cells, pd.Categorical):
+        cells = plain_cells(cells.categories.array)
     if isinstance(cells.dtype, pd.StringDtype):
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        texts = pa.array(cells.array, type=pa.large_string())
+        texts = pa.array(cells, type=pa.large_string())
         return bool(pc.any(pc.starts_with(texts, SIMULATED_PREFIX, ignore_case=True)).as_py())
     if cells.dtype != object:
         return False
@@ -74,10 +76,10 @@ class Cohort:
 
     Attributes
     ----------
-    table : pandas.DataFrame
-        One row per accepted course, RangeIndex, every declared column present in the declared order.
-        Numbers, scores and yes/no (1.0, 0.0) are float64 with NaN for missing; levels are Categorical
-        with the declared levels; text is str with None for missing.
+    courses : CourseColumns
+        The accepted courses, every declared column present in the declared order. Numbers, scores and yes/no
+        (1.0, 0.0) are float64 with NaN for missing; levels are Categorical with the declared levels; text is str
+        with None for missing.
     rows : numpy.ndarray of int64
         For each accepted course the number of its first row in the main source table; the first row
         after the header is 1.
@@ -95,7 +97,7 @@ class Cohort:
         course, patient or site.
     """
 
-    table: pd.DataFrame
+    courses: CourseColumns
     rows: np.ndarray
     protocol: Protocol
     extras: tuple[Column, ...]
@@ -107,22 +109,23 @@ class Cohort:
 
     def __post_init__(self) -> None:
         """Look for the mark of simulated courses, however the table was made."""
-        if not self.simulated and holds_simulated(self.table[["course_id", "patient_id", "site"]]):
+        named = {name: self.courses.cells(name) for name in ("course_id", "patient_id", "site")}
+        if not self.simulated and holds_simulated(named):
             object.__setattr__(self, "simulated", True)
 
     def __len__(self) -> int:
         """Return the number of accepted courses."""
-        return len(self.table)
+        return len(self.courses)
 
     @cached_property
     def columns(self) -> dict[str, Column]:
         """Declarations of the table's columns."""
         return declared_columns(self.protocol, self.extras)
 
-    @cached_property
-    def courses(self) -> CourseColumns:
-        """The table's columns as arrays."""
-        return CourseColumns(self.table)
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per accepted course, RangeIndex; made when it is first asked for."""
+        return self.courses.table
 
     @property
     def active(self) -> np.ndarray:
@@ -156,14 +159,4 @@ class Cohort:
 
     def subset(self, keep: np.ndarray) -> "Cohort":
         """Return the courses where `keep` (n,) bool is true; rejects and counts stay those of the source."""
-        return Cohort(
-            self.table[keep].reset_index(drop=True),
-            self.rows[keep],
-            self.protocol,
-            self.extras,
-            self.rejects,
-            self.counts,
-            self.notices,
-            self.sources,
-            self.simulated,
-        )
+        return replace(self, courses=self.courses.some(keep), rows=self.rows[keep])

@@ -6,6 +6,7 @@ table derive from what stands here.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ketapredict.cohort.protocols import BASELINE, PRE, Protocol
@@ -229,6 +230,12 @@ def declared_columns(protocol: Protocol, extras: tuple[Column, ...] = ()) -> dic
         If an extra covariate has the name of a column of the cohort table, or of another extra covariate: its
         declaration would replace the one that says when the column is known.
     """
+    return {column.name: column for column in _declared(protocol, extras)}
+
+
+# The same for each of many courses that are read one by one.
+@lru_cache(maxsize=64)
+def _declared(protocol: Protocol, extras: tuple[Column, ...]) -> tuple[Column, ...]:
     columns = [*_PATIENT_COLUMNS[:3], arm_column(protocol), *_PATIENT_COLUMNS[3:]]
     columns.append(score_column(BASELINE))
     columns.extend(score_column(point.name) for point in protocol.time_points)
@@ -238,5 +245,4 @@ def declared_columns(protocol: Protocol, extras: tuple[Column, ...] = ()) -> dic
                 f"The extra covariate {extra.name} has the name of another column of the cohort table. "
                 "Expected a name of its own (score_... is kept for scores)."
             )
-    columns.extend(extras)
-    return {column.name: column for column in columns}
+    return (*columns, *extras)

@@ -313,8 +313,8 @@ class _Work:
             else:
                 used.write_columns(row=numbers[part.used])
         both = combined([part for _, part in parts], np.empty(0, dtype=np.int64))
-        absent = [name for name in self._block_columns() if name not in both.frame.columns]
-        both.frame[absent] = None
+        nothing = np.full(len(both.rows), None, dtype=object)
+        both.cells.update({name: nothing for name in self._block_columns() if name not in both.cells})
         first_rows = both.rows
         of_block = np.repeat([number for number, _ in parts], [len(part.rows) for _, part in parts])
         cohort = cohort_of(both, self.protocol, self.extras)

@@ -11,19 +11,20 @@ from ketapredict.cohort.scales import SCALES
 Outcome = Literal["response", "remission"]
 OUTCOMES: tuple[Outcome, ...] = ("response", "remission")
 RESPONSE_FALL = 0.5
+_MAXIMA = {name: float(scale.maximum) for name, scale in SCALES.items()}
+_REMISSION_CUTS = {
+    name: np.nan if scale.remission_cut is None else float(scale.remission_cut) for name, scale in SCALES.items()
+}
 
 
 def scale_maxima(courses: CourseColumns) -> np.ndarray:
     """Return the highest total of each course's scale, points, (n,)."""
-    return _per_scale(courses, {name: float(scale.maximum) for name, scale in SCALES.items()})
+    return _per_scale(courses, _MAXIMA)
 
 
 def remission_cuts(courses: CourseColumns) -> np.ndarray:
     """Return the remission cut of each course's scale, points, (n,); NaN where the scale has none."""
-    return _per_scale(
-        courses,
-        {name: np.nan if scale.remission_cut is None else float(scale.remission_cut) for name, scale in SCALES.items()},
-    )
+    return _per_scale(courses, _REMISSION_CUTS)
 
 
 def outcome_thresholds(courses: CourseColumns, outcome: Outcome) -> np.ndarray:

@@ -95,6 +95,13 @@ class Protocol:
         return "ketamine" in self.active_treatment.lower()
 
     @property
+    def treatment_words(self) -> str:
+        """What the courses are of, as far as the protocol says."""
+        if self.gives_ketamine:
+            return "ketamine infusions for depression"
+        return f"NOT ketamine: the protocol's active treatment is `{self.active_treatment}`"
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the time points in the order of time."""
         return tuple(point.name for point in self.time_points)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort.cells import MISSING_MARKERS
+from ketapredict.cohort.cells import Cells, columns_of, without_markers
 from ketapredict.cohort.cohort import SIMULATED_NOTICE, Cohort, Counts, Source, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.mapping import Mapping
@@ -100,15 +100,33 @@ def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Col
         If columns are unknown, or required ones absent.
     """
     refuse_unknown_columns([str(name) for name in frame.columns], declared_columns(protocol, extras), "The table")
-    cells = frame.reset_index(drop=True)
-    # Column by column, and only where needed: for one course a whole table's operations would take most of the time.
-    for name in cells.select_dtypes(["object", "str"]).columns:
-        missing = cells[name].isin(MISSING_MARKERS)
-        if missing.any():
-            cells[name] = cells[name].mask(missing)
-    raw = RawCourses(
-        cells, np.arange(1, len(frame) + 1), RejectLog(), used=len(frame), simulated=holds_simulated(cells)
-    )
+    cells = columns_of(frame.copy())
+    if len(cells) < frame.shape[1]:
+        raise CohortError("The table: expected each column once; found one of the same name again. Leave one out.")
+    return cohort_from_cells(cells, len(frame), protocol, extras)
+
+
+def cohort_from_cells(
+    columns: dict[str, Cells], count: int, protocol: Protocol, extras: tuple[Column, ...] = ()
+) -> Cohort:
+    """Validate columns that are declared ones; otherwise as `cohort_from_frame`, of which it is the greater part.
+
+    Parameters
+    ----------
+    columns : dict of str to array
+        (count,) each; whoever calls gives them away.
+    count : int
+        Courses.
+    protocol : Protocol
+    extras : tuple of Column
+
+    Raises
+    ------
+    CohortError
+        If required columns are absent.
+    """
+    cells = {name: without_markers(column) for name, column in columns.items()}
+    raw = RawCourses(cells, np.arange(1, count + 1), RejectLog(), used=count, simulated=holds_simulated(cells))
     return cohort_of(raw, protocol, extras)
 
 
@@ -116,7 +134,7 @@ def validated(
     raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...], *, show_values: bool = False
 ) -> tuple[Cohort, Observed]:
     """Turn raw courses into a cohort, which has no notices but those of reading yet, and what was observed of it."""
-    table, observed = validate(raw, protocol, extras)
+    courses, observed = validate(raw, protocol, extras)
     broken = raw.log.broken(len(raw.rows))
     source_rows = raw.used + raw.filtered + raw.unmatched
     n_broken = int(broken.sum())
@@ -130,11 +148,11 @@ def validated(
         n_broken,
     )
     cohort = Cohort(
-        table[~broken].reset_index(drop=True) if n_broken else table,
+        courses.some(~broken) if n_broken else courses,
         raw.rows[~broken] if n_broken else raw.rows,
         protocol,
         extras,
-        raw.log.frame(table["course_id"], show_values=show_values),
+        raw.log.frame(courses.cells("course_id"), show_values=show_values),
         counts,
         tuple(raw.notices),
         raw.sources,
@@ -166,7 +184,7 @@ def _contract_table(path: Path, protocol: Protocol, extras: tuple[Column, ...]) 
     if ragged:
         frame = frame.reindex(range(len(frame) + ragged))
     return RawCourses(
-        frame,
+        columns_of(frame),
         np.concatenate([table.rows, table.ragged]),
         log,
         used=table.row_count,

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort.cells import as_text
+from ketapredict.cohort.cells import Cells, text_cells
 from ketapredict.cohort.cohort import REJECT_COLUMNS
 
 FOUND = "found"
@@ -29,7 +29,7 @@ class RejectLog:
         column: str,
         rule: str,
         expected: str | np.ndarray,
-        found: pd.Series | None = None,
+        found: pd.Series | Cells | None = None,
     ) -> None:
         """Add one rule broken by several courses; `rows` are their row numbers in the main source table."""
         if not len(courses):
@@ -42,7 +42,7 @@ class RejectLog:
                     "column": column,
                     "rule": rule,
                     "expected": expected,
-                    FOUND: None if found is None else as_text(found).to_numpy(dtype=object),
+                    FOUND: None if found is None else text_cells(found).to_numpy(dtype=object),
                 }
             )
         )
@@ -68,13 +68,13 @@ class RejectLog:
             flagged[part["course"].to_numpy()] = True
         return flagged[:-1]
 
-    def frame(self, course_ids: pd.Series, *, show_values: bool = False) -> pd.DataFrame:
+    def frame(self, course_ids: pd.Series | Cells, *, show_values: bool = False) -> pd.DataFrame:
         """Return the rejects table in the order of rows; with the offending cells only where asked."""
         columns = [*REJECT_COLUMNS, FOUND] if show_values else list(REJECT_COLUMNS)
         if not self.parts:
             return no_rejects(tuple(columns)).copy()
         table = pd.concat(self.parts, ignore_index=True)
-        ids = np.array([*as_text(course_ids), None], dtype=object)
+        ids = np.array([*text_cells(course_ids), None], dtype=object)
         table["course_id"] = pd.Series(ids[table["course"].to_numpy()], dtype="str")
         for name in ("column", "rule", "expected", FOUND):
             table[name] = table[name].astype("str")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort.cells import as_text
+from ketapredict.cohort.cells import Cells, as_text, columns_of
 from ketapredict.cohort.cohort import Source, holds_simulated
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.course_maker import CourseMaker
@@ -31,8 +31,8 @@ class RawCourses:
 
     Attributes
     ----------
-    frame : pandas.DataFrame
-        Columns of the cohort table, of any type, RangeIndex.
+    cells : dict of str to array
+        Columns of the cohort table, of any type.
     rows : numpy.ndarray of int64
         Number of each course's first row in the main source table.
     cell_rows : dict of str to numpy.ndarray of int64
@@ -52,7 +52,7 @@ class RawCourses:
         None where they are all, so that it can be seen from them.
     """
 
-    frame: pd.DataFrame
+    cells: dict[str, Cells]
     rows: np.ndarray
     log: RejectLog
     used: int
@@ -184,7 +184,7 @@ def combined(parts: list[BlockCourses], ragged: np.ndarray) -> RawCourses:
         pieces = [part.cell_rows.get(column, part.rows) for part in parts]
         cell_rows[column] = np.concatenate([ragged, *pieces]).astype(np.int64)
     commas = frozenset().union(*(part.decimal_commas for part in parts))
-    return RawCourses(raw, rows, log, used=0, cell_rows=cell_rows, decimal_commas=commas)
+    return RawCourses(columns_of(raw), rows, log, used=0, cell_rows=cell_rows, decimal_commas=commas)
 
 
 def refuse_files_without_header(mapping: Mapping, tables: list[tuple[str, Table]], declared: dict[str, Column]) -> None:

@@ -5,8 +5,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort.cells import as_level, as_number, as_text
+from ketapredict.cohort.cells import Cells, as_level, as_number, text_cells
 from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.headers import holds_any, listed
 from ketapredict.cohort.observed import Observed, looking_back
 from ketapredict.cohort.protocols import Protocol
@@ -20,10 +21,20 @@ from ketapredict.errors import CohortError
 
 _YES = ("yes", "y", "true", "1", "1.0")
 _NO = ("no", "n", "false", "0", "0.0")
+# The last is for what is missing or invalid, position -1.
+_YES_NO_VALUES = np.array([1.0] * len(_YES) + [0.0] * len(_NO) + [np.nan])
+# By position of the scale among the declared ones; the last is for a scale that is itself refused, which the widest
+# bounds. Where the highest value of the scale's own item is not known, the highest of any item bounds it.
 _HIGHEST_ITEM = max(max(scale.item_maxima, default=0) for scale in SCALES.values())
+_ITEMS = [
+    _HIGHEST_ITEM if scale.suicidality_maximum is None else scale.suicidality_maximum for scale in SCALES.values()
+]
+_HIGHEST_SUICIDALITY = np.array([*_ITEMS, max(_ITEMS)], dtype=float)
+_TOTALS = [scale.maximum for scale in SCALES.values()]
+_HIGHEST_SCORE = np.array([*_TOTALS, max(_TOTALS)], dtype=float)
 
 
-def validate(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...] = ()) -> tuple[pd.DataFrame, Observed]:
+def validate(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...] = ()) -> tuple[CourseColumns, Observed]:
     """Type every column and add every broken rule to `raw.log`.
 
     Parameters
@@ -35,7 +46,7 @@ def validate(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...] = (
 
     Returns
     -------
-    table : pandas.DataFrame
+    courses : CourseColumns
         All courses, the broken ones included, every declared column in the declared order: numbers,
         scores and yes/no float64, levels Categorical, text `str`; what breaks a rule is missing.
     observed : Observed
@@ -48,34 +59,34 @@ def validate(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...] = (
         outcome within hours.
     """
     declared = declared_columns(protocol, extras)
-    require_columns(list(raw.frame.columns), declared)
+    require_columns(list(raw.cells), declared)
     checker = _Checker(raw)
-    typed: dict[str, pd.Series] = {}
+    typed: dict[str, Cells] = {}
     scales = checker.level(declared["scale"])
     for name, column in declared.items():
         if name == "scale":
             typed[name] = scales
-        elif name not in raw.frame.columns:
+        elif name not in raw.cells:
             typed[name] = _absent(column, checker.count)
         elif column.kind == "text":
-            typed[name] = as_text(raw.frame[name]).reset_index(drop=True)
+            typed[name] = text_cells(raw.cells[name])
         elif column.kind == "level":
             typed[name] = checker.level(column)
         elif column.kind == "yes_no":
             typed[name] = checker.yes_no(column)
         elif column.kind == "score":
-            typed[name] = checker.score(column, scales)
+            typed[name] = checker.score(column, scales.codes)
         elif name == "suicidality_item":
-            typed[name] = checker.suicidality(column, scales)
+            typed[name] = checker.suicidality(column, scales.codes)
         else:
             typed[name] = checker.number(column)
         if column.required:
             checker.require(column, typed[name])
     checker.unique("course_id", typed["course_id"])
-    found = np.bincount(scales.array.codes + 1, minlength=len(SCALES) + 1)[1:]
-    seen = frozenset(name for name, number in zip(scales.cat.categories, found, strict=True) if number)
-    recalled = _recall_windows(checker, typed, scales, protocol, seen)
-    return pd.DataFrame(typed, copy=False), Observed(seen, recalled)
+    courses = CourseColumns(typed)
+    found = np.bincount(scales.codes + 1, minlength=len(SCALES) + 1)[1:]
+    seen = frozenset(name for name, number in zip(SCALES, found, strict=True) if number)
+    return courses, Observed(seen, _recall_windows(checker, courses, protocol, seen))
 
 
 def refuse_unknown_columns(names: list[str], declared: dict[str, Column], file: str) -> None:
@@ -110,12 +121,17 @@ def require_columns(names: list[str], declared: dict[str, Column]) -> None:
         )
 
 
-def _absent(column: Column, count: int) -> pd.Series:
+def _absent(column: Column, count: int) -> Cells:
     if column.kind == "text":
-        return pd.Series([None] * count, dtype="str")
+        return pd.array([None] * count, dtype="str")
     if column.kind == "level":
-        return pd.Series(pd.Categorical.from_codes([-1] * count, dtype=_level_type(column.levels)))
-    return pd.Series(np.full(count, np.nan))
+        return _levels(np.full(count, -1), column)
+    return np.full(count, np.nan)
+
+
+def _levels(positions: np.ndarray, column: Column) -> pd.Categorical:
+    # The positions are in range: `as_level` made them.
+    return pd.Categorical.from_codes(positions, dtype=_level_type(column.levels), validate=False)
 
 
 @cache
@@ -136,84 +152,72 @@ class _Checker:
             return
         courses = np.flatnonzero(broken & ~self.raw.log.cells(name, self.count))
         rows = self.raw.cell_rows.get(name, self.raw.rows)
-        found = self.raw.frame[name].iloc[courses] if name in self.raw.frame.columns else None
+        found = self.raw.cells[name][courses] if name in self.raw.cells else None
         if isinstance(expected, np.ndarray):
             expected = expected[courses]
         self.raw.log.add(courses, rows[courses], name, rule, expected, found)
 
-    def level(self, column: Column) -> pd.Series:
-        positions, invalid = as_level(self.raw.frame[column.name], column.levels)
+    def level(self, column: Column) -> pd.Categorical:
+        positions, invalid = as_level(self.raw.cells[column.name], column.levels)
         self.reject(column.name, invalid, "level", column.expectation)
-        return pd.Series(pd.Categorical.from_codes(positions, dtype=_level_type(column.levels)))
+        return _levels(positions, column)
 
-    def yes_no(self, column: Column) -> pd.Series:
-        positions, invalid = as_level(self.raw.frame[column.name], (*_YES, *_NO))
+    def yes_no(self, column: Column) -> np.ndarray:
+        positions, invalid = as_level(self.raw.cells[column.name], (*_YES, *_NO))
         self.reject(column.name, invalid, "yes or no", column.expectation)
-        # The last is for what is missing or invalid, position -1.
-        values = np.array([1.0] * len(_YES) + [0.0] * len(_NO) + [np.nan])
-        return pd.Series(values[positions], copy=False)
+        return _YES_NO_VALUES[positions]
 
-    def number(self, column: Column) -> pd.Series:
+    def number(self, column: Column) -> np.ndarray:
         values = self._numbers(column, column.expectation)
         low = -np.inf if column.minimum is None else column.minimum
         high = np.inf if column.maximum is None else column.maximum
         if _within(values, low, high):
-            return pd.Series(values, copy=False)
+            return values
         return self._bounded(column, values, (values < low) | (values > high), column.expectation)
 
-    def score(self, column: Column, scales: pd.Series) -> pd.Series:
+    def score(self, column: Column, scales: np.ndarray) -> np.ndarray:
         values = self._numbers(column, "a number within the scale, in points")
-        highest = np.array([float(SCALES[name].maximum) for name in scales.cat.categories])
-        expected = np.array([f"a total from 0 to {maximum:g} points" for maximum in highest], dtype=object)
-        if column.required:
-            expected = np.array([f"a total above 0, up to {maximum:g} points" for maximum in highest], dtype=object)
-        # Where the scale itself is refused, the widest scale bounds the score.
-        codes = scales.array.codes
-        if len(codes) and (codes == codes[0]).all() and codes[0] >= 0:
-            low = np.nextafter(0.0, 1.0) if column.required else 0.0
-            if _within(values, low, highest[codes[0]]):
-                return pd.Series(values, copy=False)
-        codes = np.where(codes < 0, int(np.argmax(highest)), codes)
-        outside = (values < 0) | (values > highest[codes])
-        if column.required:
-            outside |= values == 0
-        return self._bounded(column, values, outside, expected[codes])
+        low = np.nextafter(0.0, 1.0) if column.required else 0.0
+        highest = _HIGHEST_SCORE[scales]
+        if _within(values, low, highest.min(initial=np.inf)):
+            return values
+        above = "above 0, up to" if column.required else "from 0 to"
+        expected = np.array([f"a total {above} {maximum:g} points" for maximum in _HIGHEST_SCORE], dtype=object)
+        return self._bounded(column, values, (values < low) | (values > highest), expected[scales])
 
-    def suicidality(self, column: Column, scales: pd.Series) -> pd.Series:
+    def suicidality(self, column: Column, scales: np.ndarray) -> np.ndarray:
         values = self._numbers(column, column.expectation)
-        # Where the highest value of the scale's own item is not known, the highest of any item bounds it.
-        bounds = [SCALES[name].suicidality_maximum for name in scales.cat.categories]
-        highest = np.array([float(_HIGHEST_ITEM if bound is None else bound) for bound in bounds])
-        expected = np.array([f"the scale's own item, from 0 to {bound:g} points" for bound in highest], dtype=object)
-        codes = scales.cat.codes.to_numpy()
-        codes = np.where(codes < 0, int(np.argmax(highest)), codes)
-        if _within(values, 0.0, highest.min()):
-            return pd.Series(values, copy=False)
-        return self._bounded(column, values, (values < 0) | (values > highest[codes]), expected[codes])
+        highest = _HIGHEST_SUICIDALITY[scales]
+        if _within(values, 0.0, highest.min(initial=np.inf)):
+            return values
+        expected = np.array(
+            [f"the scale's own item, from 0 to {bound:g} points" for bound in _HIGHEST_SUICIDALITY], dtype=object
+        )
+        return self._bounded(column, values, (values < 0) | (values > highest), expected[scales])
 
-    def require(self, column: Column, typed: pd.Series) -> None:
+    def require(self, column: Column, typed: Cells) -> None:
         """Log the courses whose cell is empty; a cell refused by another rule is not empty."""
-        empty = typed.isna().to_numpy() & self.raw.frame[column.name].isna().to_numpy()
+        empty = pd.isna(typed) & pd.isna(self.raw.cells[column.name])
         self.reject(column.name, empty, "required", column.expectation)
 
-    def unique(self, name: str, typed: pd.Series) -> None:
+    def unique(self, name: str, typed: Cells) -> None:
         repeated = self.raw.repeated
         if repeated is None:
-            repeated = typed.duplicated(keep=False).to_numpy() & typed.notna().to_numpy()
+            repeated = pd.Series(typed).duplicated(keep=False).to_numpy() & ~pd.isna(typed)
         self.reject(name, repeated, "unique", "an id of its own for each course")
 
     def _numbers(self, column: Column, expected: str) -> np.ndarray:
         name = column.name
         comma = name in self.raw.decimal_commas
-        values, invalid = as_number(self.raw.frame[name], decimal_comma=comma)
+        values, invalid = as_number(self.raw.cells[name], decimal_comma=comma)
         self.reject(name, invalid, "number", expected + (", with a decimal comma" if comma else ""))
         return values
 
     def _bounded(
         self, column: Column, values: np.ndarray, outside: np.ndarray, expected: str | np.ndarray
-    ) -> pd.Series:
+    ) -> np.ndarray:
         self.reject(column.name, outside, "range", expected)
-        return pd.Series(np.where(outside, np.nan, values))
+        return np.where(outside, np.nan, values)
 
 
 def _within(values: np.ndarray, low: float, high: float) -> bool:
@@ -224,13 +228,13 @@ def _within(values: np.ndarray, low: float, high: float) -> bool:
 
 
 def _recall_windows(
-    checker: _Checker, typed: dict[str, pd.Series], scales: pd.Series, protocol: Protocol, seen: frozenset[str]
+    checker: _Checker, courses: CourseColumns, protocol: Protocol, seen: frozenset[str]
 ) -> tuple[tuple[str, int], ...]:
     """Refuse self-ratings that look back over days where hours are to be judged, count those that are doubtful."""
     names = [scale.name for scale in looking_back() if scale.name in seen]
     if not names:
         return ()
-    concerned = scales.isin(names).to_numpy()
+    concerned = np.isin(courses.codes("scale"), [list(SCALES).index(name) for name in names])
     outcome = protocol.time_point(protocol.outcome)
     if outcome.hours < RECALL_WARNED_BEFORE_HOURS:
         raise CohortError(
@@ -241,7 +245,7 @@ def _recall_windows(
     recalled = []
     for point in protocol.time_points:
         name = f"score_{point.name}"
-        scored = concerned & typed[name].notna().to_numpy()
+        scored = concerned & ~courses.missing(name)
         if not scored.any():
             continue
         if point.hours < RECALL_REFUSED_BEFORE_HOURS:

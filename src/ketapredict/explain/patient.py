@@ -6,7 +6,6 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import Column
@@ -46,6 +45,8 @@ class PatientExplanation:
     training_rate : float
         Share of the landmark's training courses that had the outcome.
     training_courses : int
+    training_whose : str
+        What these courses are in words: `training courses`, or `simulated courses` for a model that none has fitted.
     updating_rate : float or None
         The same share among the courses of the last update; None for a model that was not updated.
     updating_courses : int or None
@@ -71,6 +72,7 @@ class PatientExplanation:
     base_logit: float
     training_rate: float
     training_courses: int
+    training_whose: str
     updating_rate: float | None
     updating_courses: int | None
     steps: list[tuple[str, float, float, float]]
@@ -92,7 +94,7 @@ class PatientExplanation:
     @property
     def _rates(self) -> str:
         """What share had the outcome, that of the own site first: it is what the estimate is to be held against."""
-        training = f"{percent(self.training_rate)} of the {self.training_courses} training courses"
+        training = f"{percent(self.training_rate)} of the {self.training_courses} {self.training_whose}"
         if self.updating_rate is None:
             return f"{training} had it"
         own = f"{percent(self.updating_rate)} of the {self.updating_courses} courses it was updated with"
@@ -177,10 +179,10 @@ def explain_course(
     steps = steps_largest_first(found.base_logit, found.concepts, found.by_concept[0])
     # A concept without any contribution in this model at this landmark has nothing to tell.
     steps = [step for step in steps if step[1] != 0.0]
-    values = {name: None if pd.isna(value) else value for name, value in course.table.iloc[0].to_dict().items()}
+    (values,) = course.courses.plain_rows()
     return PatientExplanation(
         statement=bundle.statement,
-        course_id=str(course.table["course_id"].iat[0]),
+        course_id=str(values["course_id"]),
         landmark=model.landmark,
         outcome=bundle.outcome,
         model_name=bundle.name,
@@ -192,6 +194,7 @@ def explain_course(
         base_logit=found.base_logit,
         training_rate=model.event_rate,
         training_courses=model.courses,
+        training_whose=model.whose_courses,
         updating_rate=model.latest_rate if model.updated else None,
         updating_courses=model.updated.courses if model.updated else None,
         steps=steps,

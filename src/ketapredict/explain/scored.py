@@ -27,7 +27,7 @@ class ScoredColumns:
     ----------
     rows : numpy.ndarray
         (n,) positions of the courses in the cohort, ascending.
-    course_id : pandas.Series
+    course_id : pandas.api.extensions.ExtensionArray
         (n,) text.
     texts : dict of str to Phrases
         `landmark`, `outcome`, `notes`, `trained_on`, `model_name`, `model_version`, perhaps `top<rank>_concept`.
@@ -39,7 +39,7 @@ class ScoredColumns:
     """
 
     rows: np.ndarray
-    course_id: pd.Series
+    course_id: pd.api.extensions.ExtensionArray
     texts: dict[str, Phrases]
     numbers: dict[str, np.ndarray]
     in_scope: np.ndarray
@@ -79,7 +79,7 @@ class ScoredColumns:
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame: text, float64, and `in_scope` as nullable boolean."""
-        columns: dict[str, object] = {"course_id": self.course_id.reset_index(drop=True)}
+        columns: dict[str, object] = {"course_id": self.course_id}
         for name, phrases in self.texts.items():
             texts = pd.array(list(phrases.texts), dtype="str")
             columns[name] = texts.take(phrases.codes) if len(phrases.codes) else texts[:0]
@@ -94,7 +94,7 @@ class ScoredColumns:
         columns: list[pa.Array] = []
         for name in self.names:
             if name == "course_id":
-                columns.append(pa.array(self.course_id.array, type=pa.large_string()))
+                columns.append(pa.array(self.course_id, type=pa.large_string()))
             elif name in self.texts:
                 phrases = self.texts[name]
                 codes = pa.array(phrases.codes.astype(np.int32))

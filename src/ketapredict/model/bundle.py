@@ -9,6 +9,7 @@ import json
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass, fields
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,8 @@ FORMAT = "ketapredict response model"
 FORMAT_VERSION = 2
 MODEL_FILE = "model.json"
 CHECKSUM = "content_sha256"
+# `evidence/<protocol>`: a model that comes with the package.
+EVIDENCE = "evidence"
 TrainedOn = Literal["simulated", "evidence", "real"]
 STATEMENTS: dict[str, str] = {
     "simulated": "SIMULATED: trained on simulated courses. Not validated on patients. Research software, not a "
@@ -40,6 +43,24 @@ STATEMENTS: dict[str, str] = {
     "real": "Trained on real courses (their hash is in the provenance). Not validated on other patients. Research "
     "software, not a medical device.",
 }
+MARKS: dict[str, str] = {
+    "simulated": "SIMULATED courses",
+    "evidence": "published evidence and SIMULATED courses",
+    "real": "real courses",
+}
+
+
+def bundle_folder(location: str | Path) -> Path:
+    """Return the folder of a location; `evidence/<protocol>` is the package's own, unless there is one of that name."""
+    path = Path(location)
+    if path.parts[:1] == (EVIDENCE,) and len(path.parts) == 2 and not path.exists():
+        return evidence_folder() / path.name
+    return path
+
+
+def evidence_folder() -> Path:
+    """Return the folder of the evidence models that come with the package."""
+    return Path(str(files("ketapredict") / "data" / "evidence-models"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +81,7 @@ class Bundle:
         Whether control courses were trained on and the arm is a feature.
     trained_on : {"simulated", "evidence", "real"}
     provenance : dict
-        Seed, hash of the training data, versions, counts: plain JSON values.
+        Seed, hash of the training data, versions, counts, what cross-validation could not show: plain JSON values.
     landmarks : tuple of LandmarkModel
         In the order of time.
     bands : tuple of ScoreBand
@@ -80,8 +101,22 @@ class Bundle:
 
     @property
     def statement(self) -> str:
-        """The first line of everything that this model touches."""
-        return STATEMENTS[self.trained_on]
+        """The first line of everything that this model touches; its first sentence says it where it is not ketamine."""
+        statement = STATEMENTS[self.trained_on]
+        if self.protocol.gives_ketamine:
+            return statement
+        trained, rest = statement.split(". ", 1)
+        return f"{trained}; {self.protocol.treatment_words}. {rest}"
+
+    def verdicts(self, landmark: str) -> tuple[str, ...] | None:
+        """Return what cross-validation did not show of a landmark's model; None where it was not cross-validated."""
+        found = self.provenance.get("verdicts", {}).get(landmark)
+        return None if found is None else tuple(found)
+
+    @property
+    def mark(self) -> str:
+        """What it was trained on in a few words: for tables and headings that are read or printed by themselves."""
+        return f"model of {MARKS[self.trained_on]}{'' if self.protocol.gives_ketamine else ', NOT of ketamine'}"
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:

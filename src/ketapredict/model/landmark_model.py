@@ -17,6 +17,8 @@ from ketapredict.model.training_profile import TrainingProfile
 from ketapredict.model.tree_tables import TreeTables, tree_tables
 from ketapredict.model.uncertainty import Uncertainty
 
+# The members of a model that no course has fitted, its rate at most.
+EVIDENCE_ONLY, RATE_ONLY = "evidence", "rate only"
 type Features = Mapping[str, np.ndarray] | pd.DataFrame
 
 
@@ -100,6 +102,16 @@ class LandmarkModel:
     def event_rate(self) -> float:
         """Share of the training courses that had the outcome."""
         return self.events / self.courses
+
+    @property
+    def from_evidence(self) -> bool:
+        """Whether no course has fitted it, its rate at most."""
+        return all(member.name in (EVIDENCE_ONLY, RATE_ONLY) for member in self.members)
+
+    @property
+    def whose_courses(self) -> str:
+        """What the courses of `courses` and `events` are, in words."""
+        return "simulated courses" if self.from_evidence else "training courses"
 
     @property
     def latest_rate(self) -> float:

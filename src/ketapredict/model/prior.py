@@ -21,8 +21,11 @@ from ketapredict.cohort.protocols import PRE, Protocol
 from ketapredict.errors import FileError
 from ketapredict.features.design import Feature
 
-FORMAT, FORMAT_VERSION = "ketapredict prior", 1
+FORMAT, FORMAT_VERSION = "ketapredict prior", 2
+OWN_PRIOR, NO_PRIOR = "evidence", "none"
 SEVERITY = "severity_relative"
+# How early scores tell of late ones under ketamine is the least certain input (`data/evidence/README.md`).
+LINES_CERTAINTY = "moderate in other treatments, low for ketamine"
 # A baseline effect that early scores carry in part may come back with other patients: its spread shrinks less.
 _LEAST_SPREAD_CARRIED = 0.5
 
@@ -79,6 +82,10 @@ class EvidencePrior:
         Baseline severity beside early scores; where no published effect says something of it.
     baseline : tuple of BaselineEffect
         Of ketamine; other treatments have none.
+    rate_spread : float
+        SD between clinics of the log-odds of the outcome.
+    trials : dict of str to str
+        Name and data SHA-256 of the trials that it was derived from: they must not be trained on with it.
     sha256 : str
         Of the file that it was read from.
     """
@@ -91,11 +98,14 @@ class EvidencePrior:
     carried: Line
     severity: Line
     baseline: tuple[BaselineEffect, ...]
+    rate_spread: float
+    trials: dict[str, str]
     sha256: str
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], sha256: str) -> Self:
+    def from_plain(cls, content: Mapping[str, Any], outcome: Outcome, sha256: str) -> Self:
         """Read the JSON values of one outcome; raises KeyError, TypeError or ValueError where they are damaged."""
+        plain = content["outcomes"][outcome]
         lines = {name: Line(**{k: float(v) for k, v in plain["lines"][name].items()}) for name in LINES}
         effects = tuple(
             BaselineEffect(
@@ -105,7 +115,11 @@ class EvidencePrior:
         )
         if min(line.spread for line in lines.values()) <= 0 or any(effect.sd <= 0 for effect in effects):
             raise ValueError("spreads above 0")
-        return cls(**lines, baseline=effects, sha256=sha256)
+        rate_spread = float(content["rate"]["spread"])
+        if rate_spread <= 0:
+            raise ValueError("a spread of the rate above 0")
+        trials = {str(name): str(trial["data_sha256"]) for name, trial in content["made_from"]["trials"].items()}
+        return cls(**lines, baseline=effects, rate_spread=rate_spread, trials=trials, sha256=sha256)
 
 
 LINES = ("alone", "latest", "earlier", "end_latest", "end_severity", "carried", "severity")
@@ -121,6 +135,8 @@ class LandmarkPrior:
         k features that evidence says something about; about others it says nothing.
     means, sds : numpy.ndarray
         (k,) per unit of the feature; independent.
+    sources, certainty : tuple of str
+        (k,) where each comes from, and how sure that is.
     latest : str
         The latest early improvement; empty before the first infusion.
     alone : tuple of float
@@ -132,6 +148,8 @@ class LandmarkPrior:
     names: tuple[str, ...]
     means: np.ndarray
     sds: np.ndarray
+    sources: tuple[str, ...]
+    certainty: tuple[str, ...]
     latest: str
     alone: tuple[float, float]
     end_score: dict[str, float]
@@ -154,11 +172,24 @@ def read_prior(outcome: Outcome, path: Path | None = None) -> EvidencePrior:
         plain = json.loads(content)
         if (plain["format"], plain["format_version"]) != (FORMAT, FORMAT_VERSION):
             raise ValueError("format")
-        return EvidencePrior.from_plain(plain["outcomes"][outcome], hashlib.sha256(content).hexdigest())
+        return EvidencePrior.from_plain(plain, outcome, hashlib.sha256(content).hexdigest())
     except (KeyError, TypeError, ValueError, AttributeError):
         raise FileError(
             f"{source} is not a prior of this version: derive it again with `python -m ketapredict.prior.derive`."
         ) from None
+
+
+def chosen_prior(choice: str | Path, outcome: Outcome) -> EvidencePrior | None:
+    """Return the prior of a choice: `evidence` for the package's own, `none`, or the file of another.
+
+    Raises
+    ------
+    FileError
+        If the file is not a prior.
+    """
+    if str(choice) == NO_PRIOR:
+        return None
+    return read_prior(outcome, None if str(choice) == OWN_PRIOR else Path(choice))
 
 
 def relative_time(protocol: Protocol, landmark: str) -> float:
@@ -182,29 +213,34 @@ def prior_at(evidence: EvidencePrior, features: Sequence[Feature], landmark: str
         Published effects of baseline variables are of ketamine: for other treatments they are left out.
     """
     time = relative_time(protocol, landmark)
-    found: dict[str, tuple[float, float]] = {}
+    of_lines = f"lines of {', '.join((*evidence.trials, 'the simulator'))}"
+    found: dict[str, tuple[float, float, str, str]] = {}
     improvements = [feature.name for feature in features if feature.rule == "early_improvement"]
     earlier = improvements[:-1]
     for name in earlier:
-        found[name] = (evidence.earlier.at(time) / len(earlier), evidence.earlier.spread / np.sqrt(len(earlier)))
+        mean, sd = evidence.earlier.at(time) / len(earlier), evidence.earlier.spread / np.sqrt(len(earlier))
+        found[name] = (mean, float(sd), of_lines, LINES_CERTAINTY)
     if improvements:
         line = evidence.latest if earlier else evidence.alone
-        found[improvements[-1]] = (line.at(time), line.spread)
-    found[SEVERITY] = (evidence.severity.at(time), evidence.severity.spread)
+        found[improvements[-1]] = (line.at(time), line.spread, of_lines, LINES_CERTAINTY)
+    found[SEVERITY] = (evidence.severity.at(time), evidence.severity.spread, of_lines, LINES_CERTAINTY)
     if protocol.gives_ketamine:
         known = {feature.name for feature in features}
         share = float(np.clip(evidence.carried.at(time), 0.0, 1.0)) if improvements else 1.0
         for effect in evidence.baseline:
             if effect.feature in known:
-                found[effect.feature] = (share * effect.mean, max(share, _LEAST_SPREAD_CARRIED) * effect.sd)
+                spread = max(share, _LEAST_SPREAD_CARRIED) * effect.sd
+                found[effect.feature] = (share * effect.mean, spread, ", ".join(effect.sources), effect.certainty)
     end_score = {}
     if improvements:
         scores = [f.name for f in features if f.rule == "relative_score" and f.name != SEVERITY]
         end_score = {scores[-1]: evidence.end_latest.at(time), SEVERITY: evidence.end_severity.at(time)}
     return LandmarkPrior(
         names=tuple(found),
-        means=np.array([mean for mean, _ in found.values()]),
-        sds=np.array([sd for _, sd in found.values()]),
+        means=np.array([mean for mean, _, _, _ in found.values()]),
+        sds=np.array([sd for _, sd, _, _ in found.values()]),
+        sources=tuple(source for _, _, source, _ in found.values()),
+        certainty=tuple(certainty for _, _, _, certainty in found.values()),
         latest=improvements[-1] if improvements else "",
         alone=(evidence.alone.at(time), evidence.alone.spread) if improvements else (0.0, 0.0),
         end_score=end_score,

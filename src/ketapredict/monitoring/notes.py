@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ketapredict.cohort.columns import Column, declared_columns
-from ketapredict.cohort.protocols import Protocol
+from ketapredict.cohort.protocols import PRE, Protocol
 from ketapredict.monitoring.conditions import Moment
 from ketapredict.monitoring.rules import Rule, monitoring_questions, monitoring_rules
 
@@ -54,11 +54,21 @@ def monitoring_notes(values: Mapping[str, object], protocol: Protocol, landmark:
     Returns
     -------
     tuple of Note
-        One for each rule, the most urgent first.
+        One for each rule, the most urgent first. None for a protocol that does not give ketamine: the rules are for
+        ketamine, and say nothing of what to watch under another treatment.
     """
+    if not protocol.gives_ketamine:
+        return ()
     moment = Moment(values, protocol, landmark)
     columns = declared_columns(protocol) | {question.name: question for question in monitoring_questions()}
     return tuple(_note(rule, moment, columns) for rule in monitoring_rules())
+
+
+def latest_rated(values: Mapping[str, object], protocol: Protocol) -> str:
+    """Return the latest time point with a score: what to watch follows from what is known now, not from a landmark."""
+    now = Moment(values, protocol, PRE)
+    rated = [name for name in protocol.names if now.value(f"score_{name}") is not None]
+    return rated[-1] if rated else PRE
 
 
 def _note(rule: Rule, moment: Moment, columns: dict[str, Column]) -> Note:

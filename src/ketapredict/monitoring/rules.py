@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from ketapredict.cohort.columns import Column
+from ketapredict.cohort.protocols import Protocol
 from ketapredict.monitoring.conditions import ALWAYS, Condition, condition_from_plain
 
 # From what comes first.
@@ -68,6 +69,12 @@ def monitoring_rules() -> tuple[Rule, ...]:
 def monitoring_questions() -> tuple[Column, ...]:
     """Return declarations of what the rules ask beyond the cohort table: yes/no, and in no model."""
     return tuple(Column(plain["name"], "yes_no", plain["label"]) for plain in _content()["question"])
+
+
+def open_questions(protocol: Protocol, extras: tuple[Column, ...]) -> tuple[Column, ...]:
+    """Return the questions that no extra covariate answers; none where no rule applies."""
+    answered = {column.name for column in extras}
+    return tuple(q for q in monitoring_questions() if protocol.gives_ketamine and q.name not in answered)
 
 
 def _content() -> dict[str, Any]:

@@ -35,7 +35,7 @@ from ketapredict.cohort.protocols import BUILT_IN, PRE
 from ketapredict.cohort.read import cohort_from_frame, read_cohort
 from ketapredict.model.fit import training_data
 from ketapredict.model.prior import FORMAT, FORMAT_VERSION, LINES, Line, relative_time
-from ketapredict.prior.published import Contrast, baseline_effects, contrasts
+from ketapredict.prior.published import Contrast, baseline_effects, contrasts, rate_spread
 from ketapredict.prior.relations import Point, coefficients_beside, points_of_trial, relations
 from ketapredict.simulate import simulate_cohort
 from ketapredict.whole_files import write_whole
@@ -76,6 +76,7 @@ def derive(trials: dict[str, Cohort], simulated: Simulated) -> dict[str, Any]:
             "trials": {name: {"data_sha256": cohort.sha256} for name, cohort in trials.items()},
             "simulator": {"courses": COURSES, "sites": SITES, "seed": SEED, "early_end_correlation": CORRELATIONS},
         },
+        "rate": _rate(),
         "published": [_plain_contrast(contrast) for contrast in contrasts()],
         "outcomes": {outcome: _of_outcome(trials, simulated, outcome) for outcome in OUTCOMES},
     }
@@ -112,6 +113,11 @@ def line_through(points: Sequence[Point], trials: int) -> tuple[Line, float]:
     unknown = (UNKNOWN_TREATMENT * float(here @ around)) ** 2 / max(trials, 0.5)
     spread = float(np.sqrt(tau2 + here @ covariance @ here + unknown))
     return Line(_rounded(around[0]), _rounded(around[1]), _rounded(spread)), _rounded(np.sqrt(tau2))
+
+
+def _rate() -> dict[str, Any]:
+    spread, arms = rate_spread()
+    return {"spread": _rounded(spread), "arms": arms}
 
 
 def _of_outcome(trials: dict[str, Cohort], simulated: Simulated, outcome: Outcome) -> dict[str, Any]:
@@ -196,12 +202,23 @@ def open_trials(folder: Path) -> dict[str, Cohort]:
 
 
 def main() -> None:
-    """Write the package's own prior."""
+    """Write a prior; the package's own where no other output is given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("realdata", type=Path, help="folder of the open trials")
+    parser.add_argument("--without", action="append", default=[], choices=sorted(OPEN_TRIALS), help="leave a trial out")
+    parser.add_argument(
+        "--add",
+        action="append",
+        default=[],
+        nargs=4,
+        metavar=("NAME", "COHORT", "MAPPING", "PROTOCOL"),
+        help="a trial of your own, of ketamine or not",
+    )
     parser.add_argument("--output", type=Path, default=Path(str(files("ketapredict") / "data" / "prior.json")))
     arguments = parser.parse_args()
-    write_prior(derive(open_trials(arguments.realdata), simulated_cohorts()), arguments.output)
+    trials = {name: cohort for name, cohort in open_trials(arguments.realdata).items() if name not in arguments.without}
+    trials |= {name: read_cohort(Path(file), *given) for name, file, *given in arguments.add}
+    write_prior(derive(trials, simulated_cohorts()), arguments.output)
 
 
 if __name__ == "__main__":

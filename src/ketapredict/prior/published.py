@@ -14,8 +14,10 @@ effect is drawn to 0 as the mean of N(0, TYPICAL_EFFECT^2) given the findings: a
 log-odds, an odds ratio of 1.4, is typical.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 import numpy as np
 from scipy.special import logit, ndtri
@@ -167,14 +169,50 @@ def baseline_effects() -> tuple[BaselineEffect, ...]:
     return tuple(found)
 
 
+def rate_spread() -> tuple[float, tuple[str, ...]]:
+    """Return how far clinics lie apart in the log-odds of response, as an SD, and the arms it is from.
+
+    Between and within: sqrt(tau^2 + SE(mean)^2) over the confirmed arms of `data/evidence/arms.json` with several
+    intravenous infusions whose response is a share of all. Scales, populations and moments differ among them: for a
+    clinic of one's own that is as it should be.
+    """
+    arms = json.loads((files("ketapredict") / "data" / "evidence" / "arms.json").read_text("utf-8"))
+    found: dict[str, Finding] = {}
+    for arm in arms:
+        share = _number(arm["response_pct"])
+        ketamine = "ketamine" in arm["comparator_or_arm"] and arm["route"] == "IV"
+        course = arm["n_infusions"] not in (None, "1")
+        confirmed = arm["response_confirmed"] == "yes" and arm["n"]
+        if share is None or not (ketamine and course and confirmed):
+            continue
+        responders = arm["n"] * share / 100.0
+        error = from_cells(responders, arm["n"] - responders)
+        found[arm["arm_id"]] = Finding((arm["arm_id"],), float(logit(share / 100.0)), error)
+    _, variance, between = _random_effects(list(found.values()))
+    return float(np.sqrt(between + variance)), tuple(found)
+
+
 def pooled(findings: Sequence[Finding]) -> tuple[float, float]:
     """Return mean and variance by random effects (DerSimonian and Laird 1986, doi:10.1016/0197-2456(86)90046-2)."""
+    mean, variance, _ = _random_effects(findings)
+    return mean, variance
+
+
+def _random_effects(findings: Sequence[Finding]) -> tuple[float, float, float]:
+    """Return the mean, its variance and the variance between studies."""
     values = np.array([finding.log_odds_ratio for finding in findings])
     variances = np.array([finding.standard_error for finding in findings]) ** 2
     weights = 1.0 / variances
     fixed = weights @ values / weights.sum()
     spare = weights.sum() - (weights**2).sum() / weights.sum()
     excess = weights @ (values - fixed) ** 2 - (len(values) - 1)
-    between = max(0.0, excess / spare) if len(values) > 1 else 0.0
+    between = max(0.0, float(excess / spare)) if len(values) > 1 else 0.0
     weights = 1.0 / (variances + between)
-    return float(weights @ values / weights.sum()), float(1.0 / weights.sum())
+    return float(weights @ values / weights.sum()), float(1.0 / weights.sum()), between
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text is not None else None
+    except ValueError:
+        return None

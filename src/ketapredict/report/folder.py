@@ -38,8 +38,11 @@ def write_report(folder: Path, facts: CardFacts) -> None:
     def write(table: pd.DataFrame, name: str) -> None:
         table.assign(trained_on=bundle.trained_on).to_csv(folder / f"{name}.csv", index=False)
 
-    write(measures_table(study.validation for study in studies), "measures")
-    write(differences_table(study.validation for study in studies), "differences")
+    if studies:
+        write(measures_table(study.validation for study in studies), "measures")
+        write(differences_table(study.validation for study in studies), "differences")
+        resamples = pd.concat([study.resamples for study in studies], ignore_index=True)
+        write_table(resamples, folder / RESAMPLES_FILE)
     write(pd.concat([concept_importance(m, facts.cohort, bundle.outcome) for m in bundle.landmarks]), "concepts")
     for name, table in _tables(studies).items():
         write(table, name.replace("_", "-"))
@@ -51,7 +54,6 @@ def write_report(folder: Path, facts: CardFacts) -> None:
     (folder / f"{CARD}.md").write_text(card.markdown, "utf-8")
     for name, svg in card.figures.items():
         (folder / f"{name}.svg").write_text(svg, "utf-8")
-    write_table(pd.concat([study.resamples for study in studies], ignore_index=True), folder / RESAMPLES_FILE)
     (folder / "training.json").write_text(json.dumps(_facts(facts), indent=1) + "\n", "utf-8")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ketapredict.cohort.cells import columns_of
 from ketapredict.cohort.cohort import SIMULATED_NOTICE, Source, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.mapping import Mapping
@@ -239,7 +240,7 @@ def _raw(batch: WideBatch, repeated: np.ndarray, *, decimal_comma: bool, simulat
     log.add(np.arange(ragged) + len(batch.frame), batch.ragged, WHOLE_ROW, "fields", NO_FIELD)
     frame = batch.frame.reindex(range(len(batch.frame) + ragged)) if ragged else batch.frame
     return RawCourses(
-        frame,
+        columns_of(frame),
         np.concatenate([batch.rows, batch.ragged]) if ragged else batch.rows,
         log,
         used=len(frame),

@@ -22,8 +22,8 @@ _MLFLOW_FILE = "MLmodel"
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _LOCATIONS = (
-    f"a folder with {MODEL_FILE}, an MLflow model's folder, models:/NAME/VERSION, models:/NAME@ALIAS, "
-    "runs:/RUN_ID/model or a run's id"
+    f"a folder with {MODEL_FILE}, evidence/PROTOCOL, an MLflow model's folder, models:/NAME/VERSION, "
+    "models:/NAME@ALIAS, runs:/RUN_ID/model or a run's id"
 )
 
 

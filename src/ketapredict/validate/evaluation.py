@@ -10,6 +10,8 @@ from ketapredict.cohort.outcomes import outcome_labels
 from ketapredict.cohort.protocols import PRE, Protocol
 from ketapredict.errors import CohortError, ProtocolError
 from ketapredict.response_model import ResponseModel
+from ketapredict.validate.comparators import meets_rule
+from ketapredict.validate.cross_validation import MODEL
 from ketapredict.validate.intervals import Interval, bootstrap_interval
 from ketapredict.validate.small_samples import auc_interval, ratio_interval
 from ketapredict.validate.tables import OBSERVED_OVER_EXPECTED
@@ -18,6 +20,10 @@ from ketapredict.validate.tables import OBSERVED_OVER_EXPECTED
 FEWEST_EVENTS_FOR_BOOTSTRAP = 10
 # Under this no figure is worth printing.
 FEWEST_COURSES = 10
+TRAINING_RATE = "training rate"
+# Improved by at least 20%: yes or no, taken at its word, so that it is wrong or right.
+RULE_ALONE = "20% rule, yes or no"
+_GIVEN = {TRAINING_RATE: ("log_loss", "brier", OBSERVED_OVER_EXPECTED), RULE_ALONE: ("auc", "brier")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Evaluation:
     ----------
     table : pandas.DataFrame
         `landmark, predictor, courses, events, measure, estimate, low, high`: one row per landmark,
-        predictor (the model, the training rate) and measure.
+        predictor (the model, the training rate, after early scores the rule of 20%) and measure.
     notes : tuple of str
         Landmarks without enough courses, measures that cannot be given, courses left out.
     """
@@ -79,12 +85,16 @@ def evaluate(model: ResponseModel, cohort: Cohort, *, seed: int = 0) -> Evaluati
         chosen = met.table["course_id"].isin(scored["course_id"]).to_numpy()
         y, patients = labels[keep][chosen], met.patients[chosen]
         predictors = {
-            "model": scored["probability"].to_numpy(float),
-            "training rate": np.full(len(y), landmark_model.latest_rate),
+            MODEL: scored["probability"].to_numpy(float),
+            TRAINING_RATE: np.full(len(y), landmark_model.latest_rate),
         }
+        if landmark != PRE:
+            table = met.table[chosen]
+            improvement = 1.0 - table[f"score_{landmark}"].to_numpy(float) / table["score_baseline"].to_numpy(float)
+            predictors[RULE_ALONE] = meets_rule(improvement).astype(float)
         for name, p in predictors.items():
             for measure, interval in _measures(y, p, patients, seed).items():
-                if name != "model" and measure not in ("log_loss", "brier", OBSERVED_OVER_EXPECTED):
+                if measure not in _GIVEN.get(name, (measure,)):
                     continue
                 if np.isnan(interval.estimate):
                     notes.append(f"{landmark}: {measure} not given, {int(y.sum())} events of {len(y)} are too few")

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.outcomes import outcome_labels
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.read import read_cohort
@@ -121,7 +122,8 @@ def refuse_training_data(model: ResponseModel, cohort: Cohort) -> None:
 
 def as_declared(model: ResponseModel, cohort: Cohort) -> Cohort:
     """Return a cohort with the columns that a model declares, and no others."""
-    return replace(cohort, table=cohort.table[list(declared_columns(model.bundle.protocol, model.bundle.extras))])
+    names = declared_columns(model.bundle.protocol, model.bundle.extras)
+    return replace(cohort, courses=CourseColumns({name: cohort.courses.cells(name) for name in names}))
 
 
 def measure_hold_out(cohorts: Sequence[Cohort], models: Sequence[ResponseModel]) -> list[HoldOutLandmark]:

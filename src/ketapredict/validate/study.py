@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import Outcome
 from ketapredict.errors import TrainingError
 from ketapredict.model.fit import training_data
+from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.members import TrainingData
 from ketapredict.model.training_rows import training_rows
 from ketapredict.validate.assessment import Assessment, assess
@@ -21,6 +22,7 @@ from ketapredict.validate.fits import fit_and_predict
 from ketapredict.validate.instability import Instability, instability
 from ketapredict.validate.learning_curve import SHARES, learning_curve
 from ketapredict.validate.optimism import optimism_table
+from ketapredict.validate.prior_effect import prior_table, prior_words, with_and_without
 from ketapredict.validate.refits import bootstrap_refits
 from ketapredict.validate.replicates import draw_secret, replicates
 
@@ -40,11 +42,14 @@ class Effort:
         its time goes).
     curve_repeats : int
         Repeats of the cross-validation that the learning curve goes along with, 0 for no curve.
+    prior_repeats : int
+        Repeats of the cross-validation that are done again without the prior, at least 1 and at most `repeats`.
     """
 
     repeats: int
     refits: int
     curve_repeats: int
+    prior_repeats: int = 1
 
     @property
     def words(self) -> str:
@@ -55,11 +60,11 @@ class Effort:
         return ", ".join(parts)
 
 
-FULL = Effort(repeats=10, refits=160, curve_repeats=1)
+FULL = Effort(repeats=10, refits=160, curve_repeats=1, prior_repeats=2)
 QUICK = Effort(repeats=2, refits=16, curve_repeats=0)
 
 # One stream of random numbers for each part, so that more of one changes nothing in another.
-_CROSS_VALIDATION, _REFITS, _SITES, _CURVE, _WEIGHTS = range(1, 6)
+_CROSS_VALIDATION, _REFITS, _SITES, _CURVE, _WEIGHTS, _PRIOR = range(1, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +100,18 @@ class LandmarkStudy:
     resamples: pd.DataFrame
 
 
-def number_of_fits(effort: Effort, n_sites: int) -> int:
+def number_of_fits(effort: Effort, n_sites: int, *, with_prior: bool) -> int:
     """Return about how many fits a landmark takes: for a progress bar."""
+    without = effort.prior_repeats * N_FOLDS if with_prior else 0
     curve = effort.curve_repeats * N_FOLDS * len(SHARES)
-    return effort.repeats * N_FOLDS + effort.refits + curve + (n_sites if n_sites > 1 else 0)
+    return effort.repeats * N_FOLDS + effort.refits + curve + without + (n_sites if n_sites > 1 else 0)
 
 
 def study_landmark(
     cohort: Cohort,
     data: TrainingData,
-    landmark: str,
+    model: LandmarkModel,
     outcome: Outcome,
-    reported: np.ndarray,
     effort: Effort,
     seeds: tuple[int, ...],
     *,
@@ -122,10 +127,9 @@ def study_landmark(
         The courses that were trained on, before any landmark's selection.
     data : TrainingData
         n courses, of the landmark.
-    landmark : str
+    model : LandmarkModel
+        The model that is reported, fitted to these courses.
     outcome : {"response", "remission"}
-    reported : numpy.ndarray (n,)
-        Log-odds of the courses by the model that is reported.
     effort : Effort
     seeds : tuple of int
         Not negative.
@@ -143,6 +147,8 @@ def study_landmark(
     def stream(part: int) -> np.random.Generator:
         return np.random.default_rng([*seeds, part])
 
+    landmark = model.landmark
+    reported = model.independent_log_odds(data.frame)
     rng = stream(_CROSS_VALIDATION)
     with timed("cross-validation"):
         validation = cross_validate(data, landmark, effort.repeats, rng, progress)
@@ -162,10 +168,17 @@ def study_landmark(
                 tables["optimism"] = optimism_table(refits)
                 moved = instability(refits)
             statements.append(f"{landmark}: {moved.statement}")
+    if data.prior is not None:
+        with timed("without the prior"):
+            tables["prior"] = prior_table(model, data)
+            tables["prior_performance"] = with_and_without(
+                data, validation, effort.prior_repeats, stream(_PRIOR), progress
+            )
+            statements.append(f"{landmark}: {prior_words(tables['prior'], tables['prior_performance'])}")
     if not (data.weights == 1).all():
         with timed("effect of the weights"):
             everyone = np.arange(len(data.labels))
-            plain = training_data(cohort, landmark, outcome, with_arm=with_arm)
+            plain = replace(training_data(cohort, landmark, outcome, with_arm=with_arm), prior=data.prior)
             ((without, _),) = fit_and_predict(plain, [(everyone, everyone)], stream(_WEIGHTS))
         moved_by = np.abs(expit(reported) - expit(without))
         statements.append(

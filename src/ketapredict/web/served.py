@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.explain.patient import PatientExplanation
 from ketapredict.response_model import ResponseModel, Scored
 from ketapredict.web.course_tokens import CourseTokens
 from ketapredict.web.patient.course_list import CourseRow, course_rows
@@ -52,18 +53,23 @@ class Served:
         """The courses as the list shows them."""
         return () if self.cohort is None or self.scored is None else course_rows(self.scored, self.cohort)
 
-    def probability(self, token: str, landmark: str | None) -> float | None:
-        """Return the estimate of a course of the cohort at a landmark, computed once; None where there is none."""
-        course = self.course(token)
-        if course is None:
-            return None
-        if (token, landmark) not in self._probabilities:
-            found = self.model.predict(course, landmark)["probability"].iat[0]
-            self._probabilities[token, landmark] = None if np.isnan(found) else float(found)
-        return self._probabilities[token, landmark]
+    def explanation(self, token: str, course: Cohort, landmark: str | None) -> PatientExplanation:
+        """Return the explanation of a course at a landmark, computed once where it is one of the cohort.
+
+        Raises
+        ------
+        CohortError, ModelError
+            If it cannot be predicted there.
+        """
+        found = self._explanations.get((token, landmark))
+        if found is None:
+            found = self.model.explain(course, str(course.table["course_id"].iat[0]), landmark)
+            if self.tokens.course_id(token) is not None:
+                self._explanations[token, landmark] = found
+        return found
 
     @cached_property
-    def _probabilities(self) -> dict[tuple[str, str | None], float | None]:
+    def _explanations(self) -> dict[tuple[str, str | None], PatientExplanation]:
         return {}
 
 

@@ -48,7 +48,7 @@ def render(request: Request, template: str, *, status: int = 200, **content: Any
     status : int
     **content
         What the template shows; beside it there are `user`, `links`, `path`, `statement` (what the model was trained
-        on), `trained_on`, `csrf_token` and `csrf_field()`.
+        on), `mark` (the same in a few words), `trained_on`, `csrf_token` and `csrf_field()`.
     """
     state = server_state(request)
     user = getattr(request.state, "user", None)
@@ -63,6 +63,7 @@ def render(request: Request, template: str, *, status: int = 200, **content: Any
                 "path": request.url.path,
                 "statement": bundle.statement,
                 "trained_on": bundle.trained_on,
+                "mark": bundle.mark,
                 "can_sign_out": state.settings.sign_in is SignIn.LOCAL,
                 "csrf_token": token,
                 "csrf_field": lambda: Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, token),

@@ -8,7 +8,7 @@ from tests.web.conftest import TestClient
 
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.read import cohort_from_frame
-from ketapredict.response_model import fit_response_model
+from ketapredict.fitting import fit_response_model
 from ketapredict.web.app import create_app
 from ketapredict.web.served import Served
 from ketapredict.web.settings import Settings, SignIn

@@ -100,6 +100,15 @@ def test_every_page_says_simulated_first_and_states_its_limits(free_client, firs
         assert "<script>" not in page
 
 
+def test_tables_and_headings_that_are_read_by_themselves_say_simulated_too(free_client, first):
+    """What is copied or printed without the banner."""
+    table = re.search("<thead>.*?</thead>", free_client.get("/courses").text, re.DOTALL)[0]
+    assert "(model of SIMULATED courses)" in table
+    for path in (f"/courses/{first}", f"/courses/{first}/summary"):
+        headings = re.findall("<h2.*?</h2>", free_client.get(path).text)
+        assert any("What the model estimates" in h and "SIMULATED" in h for h in headings)
+
+
 def test_headings_come_in_order_and_every_field_has_its_label(free_client, first):
     for path in ("/courses", "/new", "/model", f"/courses/{first}", f"/courses/{first}/summary"):
         page = free_client.get(path).text
@@ -143,6 +152,26 @@ def test_what_if_of_nothing_is_the_patients_own_estimate_to_the_last_digit(free_
     course = served.course(first)
     own = served.model.explain(course, str(course.table["course_id"].iat[0]), "24h")
     assert records()[-1]["probability"] == own.probability
+
+
+def test_the_own_estimate_beside_a_hypothetical_one_is_recorded_at_whatever_landmark_it_is(
+    free_client, served, records
+):
+    row = next(row for row in served.rows if row.landmark == "72h")
+    course = served.course(served.tokens.token(row.course_id))
+    address = f"/courses/{served.tokens.token(row.course_id)}"
+    page = free_client.get(address).text
+    assert [(r["surface"], r["landmark"]) for r in records()] == [("patient", "72h")]
+    data = {"csrf_token": form_token(page), "landmark": "24h", "age_years": "33"}
+    told = free_client.post(f"{address}/what-if", data=data).text
+    shown = records()[1:]
+    assert [(r["surface"], r["landmark"]) for r in shown] == [("beside what-if", "24h"), ("what-if", "24h")]
+    own = served.model.explain(course, row.course_id, "24h")
+    assert shown[0]["probability"] == own.probability
+    assert f"own estimate: <strong>{percent(own.probability)}</strong>" in told
+    # An input that cannot be: no number is shown, none is recorded.
+    free_client.post(f"{address}/what-if", data=data | {"age_years": "999"})
+    assert records()[3:] == []
 
 
 def test_what_if_works_without_scripts_and_keeps_what_was_entered(free_client, first):
@@ -236,6 +265,7 @@ def test_a_judgement_is_kept_beside_the_estimate_for_its_author_and_the_auditor(
     with free_client.app.state.server.database.read() as connection:
         (kept,) = connection.execute(select(judgements)).mappings()
     assert (kept["own_probability"], kept["probability"], kept["landmark"]) == (0.85, own.probability, "24h")
+    assert kept["trained_on"] == "simulated"
     assert post(free_client, "/courses/nobody/judgement", {"own_percent": "1", "reason": "x"}).status_code == 404
 
 

@@ -1,5 +1,7 @@
 """The view of one patient is the model's own explanation, whatever the words around it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -8,7 +10,9 @@ from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.errors import ModelError
+from ketapredict.response_model import ResponseModel
 from ketapredict.web.patient.view import patient_view
+from ketapredict.web.templating import environment
 
 
 def one(cohort: Cohort, row: int = 0, **values: object) -> Cohort:
@@ -72,6 +76,21 @@ def test_a_mapping_of_the_cohort_can_answer_what_the_rules_ask(short_model, shor
     assert "urinary-symptoms" in [note.rule.id for note in plain.notes_in("unknown")]
     assert "urinary-symptoms" in [note.rule.id for note in known.notes_in("holds")]
     assert known.estimate.told == plain.estimate.told
+
+
+def test_what_cross_validation_did_not_show_stands_beside_the_estimate(short_model, short_cohort):
+    said = "24h: NO SKILL SHOWN. The model is not shown to predict better than the overall rate."
+    provenance = short_model.bundle.provenance | {"verdicts": {"24h": [said], "72h": []}}
+    judged = ResponseModel(replace(short_model.bundle, provenance=provenance))
+    course = one(short_cohort, 0, score_24h=20.0, score_72h=12.0)
+    assert patient_view(judged, course, "24h").estimate.verdicts == (said.removeprefix("24h: "),)
+    assert patient_view(judged, course, "72h").estimate.verdicts == ()
+    assert patient_view(short_model, course).estimate.verdicts is None  # it was fitted, and not cross-validated
+    pages = environment().get_template("_estimate.html").module
+    told = [str(pages.verdicts(patient_view(model, course, "24h").estimate)) for model in (judged, short_model)]
+    assert "NO SKILL SHOWN" in told[0]
+    assert "not recorded" in told[1]
+    assert "predicted better" in str(pages.verdicts(patient_view(judged, course).estimate))
 
 
 def test_the_rate_beside_it_is_that_of_the_training_courses(short_model, short_cohort):

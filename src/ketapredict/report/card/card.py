@@ -1,11 +1,14 @@
 """The model card: one page per model, as HTML and as Markdown, from the same facts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ketapredict.report.card.data import data
+from ketapredict.report.card.elsewhere import elsewhere
+from ketapredict.report.card.evidence import evidence
 from ketapredict.report.card.explanations import explanations
 from ketapredict.report.card.facts import CardFacts
-from ketapredict.report.card.page import Figure, to_html, to_markdown
+from ketapredict.report.card.page import Figure, Section, to_html, to_markdown
 from ketapredict.report.card.performance import calibration, performance, sites, subgroups, usefulness
 from ketapredict.report.card.purpose import purpose, summary
 from ketapredict.report.card.reporting import audit, tripod
@@ -40,15 +43,19 @@ def model_card(facts: CardFacts) -> Card:
     ----------
     facts : CardFacts
     """
-    parts = (
-        summary, purpose, data, performance, calibration, usefulness, subgroups, sites, stability, explanations, audit,
-        specification,
+    parts: tuple[Callable[[CardFacts], Section], ...] = (
+        summary, purpose, evidence, data, performance, calibration, usefulness, subgroups, sites, stability,
+        explanations, audit, specification,
     )  # fmt: skip
+    if not facts.studies:  # no course has fitted it: there is nothing to validate
+        parts = (summary, purpose, evidence, data, explanations, specification)
     sections = [part(facts) for part in parts]
+    if facts.tried_on:
+        sections.insert(3, elsewhere(facts))
     if facts.updates:
         sections.insert(2, updates(facts))
-    # The long tables come last: on paper they are an appendix.
-    sections.insert(-1, tripod(facts, sections))
+    if facts.studies:  # the long tables come last: on paper they are an appendix
+        sections.insert(-1, tripod(facts, sections))
     title = f"Model card: {facts.model.bundle.name}, version {facts.model.version}"
     figures = {block.name: block.svg for section in sections for block in section.blocks if isinstance(block, Figure)}
     return Card(to_html(facts.statement, title, sections), to_markdown(facts.statement, title, sections), figures)

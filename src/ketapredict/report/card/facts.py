@@ -9,6 +9,7 @@ import numpy as np
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.response_model import ResponseModel
+from ketapredict.validate.evaluation import Evaluation
 from ketapredict.validate.study import Effort, LandmarkStudy
 
 
@@ -26,6 +27,8 @@ class CardFacts:
     effort : Effort
     refused : dict of str to str
         The reason for each landmark that could not be fitted or updated.
+    tried_on : tuple of (str, Evaluation)
+        Courses that the model has not met, in words, and how it did on them.
     updates : dict of str to dict
         For an updated model, by landmark: the method with its numbers, plain JSON values.
     """
@@ -36,6 +39,7 @@ class CardFacts:
     effort: Effort
     refused: dict[str, str]
     updates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tried_on: tuple[tuple[str, Evaluation], ...] = ()
 
     @property
     def statement(self) -> str:

@@ -3,7 +3,7 @@
 from ketapredict.explain.words import moment_words, percent
 from ketapredict.report.card.facts import CardFacts, interval
 from ketapredict.report.card.page import Block, Points, Section, Table, Text
-from ketapredict.report.words import OUTCOME_WORDS, treatment_words
+from ketapredict.report.words import OUTCOME_WORDS
 from ketapredict.validate.coupling import SUSPICION
 from ketapredict.validate.cross_validation import BASELINE_ONLY, EARLY_ONLY, MODEL, PREVALENCE
 from ketapredict.validate.study import FULL
@@ -39,6 +39,16 @@ def summary(facts: CardFacts) -> Section:
     quick = " FEWER RESAMPLES than the full run: figures and stability are rougher." if few else ""
     if bundle.provenance.get("weights") == "completion":
         quick += " Fitted with weights for completion, made again inside each fold; the figures are not weighted."
+    untrained = [model.landmark for model in bundle.landmarks if model.from_evidence]
+    if untrained:
+        warnings.insert(
+            0,
+            f"NOT VALIDATED HERE at {', '.join(untrained)}: the evidence model, fitted to no patient's outcome but, at "
+            "most, the rate. Nothing on this page says how well it predicts in your clinic.",
+        )
+    if not facts.studies:
+        said = f"Version `{facts.model.version}` of `{bundle.name}`; SHA-256 of the model `{facts.model.sha256}`."
+        return Section("summary", "In short", [Points(warnings, warning=True), Text(said)])
     blocks: list[Block] = [
         Points(warnings, warning=True) if warnings else Text("No warning was raised by the checks of this page."),
         Table("Out-of-fold performance with 95% intervals over patients", [*header, "calibration slope"], rows),
@@ -67,7 +77,7 @@ def purpose(facts: CardFacts) -> Section:
     diagnoses = sorted(facts.cohort.table["diagnosis"].astype(str).unique())
     rows = [
         ["Predicts", f"the probability of {outcome} at {moment_words(bundle.protocol.outcome)}"],
-        ["Treatment", treatment_words(bundle.protocol)],
+        ["Treatment", bundle.protocol.treatment_words],
         ["Population", f"diagnoses: {', '.join(diagnoses)}; how patients were chosen is not known to the program"],
         ["Protocol", f"`{bundle.protocol.name}`; predictions at {landmarks}"],
         ["Scales", ", ".join(bundle.scales)],

@@ -8,7 +8,7 @@ from typing import Any
 
 from ketapredict.report.card.facts import CardFacts, interval, number
 from ketapredict.report.card.page import Points, Section, Table, Text
-from ketapredict.report.words import OUTCOME_WORDS, treatment_words
+from ketapredict.report.words import OUTCOME_WORDS
 from ketapredict.validate.cross_validation import MODEL, N_FOLDS
 
 # Riley 2020's rule of thumb for an evaluation: fewer of either class are few.
@@ -77,7 +77,7 @@ def _from_the_run(facts: CardFacts) -> dict[str, str]:
     first = facts.studies[0].validation
     weighted = bundle.provenance.get("weights") == "completion"
     return {
-        "1": f"development and internal validation; {bundle.outcome}; {treatment_words(bundle.protocol)}; {kind}",
+        "1": f"development and internal validation; {bundle.outcome}; {bundle.protocol.treatment_words}; {kind}",
         "5": f"{counts.source_rows} rows, SHA-256 {bundle.provenance['data_sha256'][:12]}…; {kind}",
         "6": "active treatment only" if not bundle.with_arm else "all arms",
         "7": "one preparation for all, fitted inside each fold",

@@ -123,6 +123,8 @@ def _landmark(facts: CardFacts, model: LandmarkModel, example: pd.DataFrame) -> 
 
 def _example(facts: CardFacts, model: LandmarkModel, example: pd.DataFrame) -> list[Block]:
     bundle = facts.model.bundle
+    if "score_baseline" not in example:
+        return [Text(f"No example: fewer than {FEWEST_SHOWN} courses have a baseline to take the mean of.")]
     course = cohort_from_frame(example, bundle.protocol, extras=bundle.extras)
     if not len(course) or (model.landmark != PRE and course.table[f"score_{model.landmark}"].isna().any()):
         return [Text("No example: the means of the training courses break a rule of the cohort table.")]

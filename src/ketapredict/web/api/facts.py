@@ -8,7 +8,16 @@ from ketapredict.cohort.columns import declared_columns
 from ketapredict.cohort.protocols import protocol_to_plain
 from ketapredict.cohort.scales import SCALES
 from ketapredict.explain.words import concept_label, moment_words
-from ketapredict.web.api.forms import ColumnFacts, LandmarkFacts, ModelFacts, ScaleFacts, Schema
+from ketapredict.monitoring import open_questions
+from ketapredict.web.api.forms import (
+    BandFacts,
+    ColumnFacts,
+    LandmarkFacts,
+    ModelFacts,
+    QuestionFacts,
+    ScaleFacts,
+    Schema,
+)
 from ketapredict.web.api.machine_user import MachineUser
 from ketapredict.web.api.predict import model_name
 from ketapredict.web.state import State
@@ -38,8 +47,13 @@ def schema(state: State, _: MachineUser) -> Schema:
         ScaleFacts(name=name, maximum=SCALES[name].maximum, suicidality_item_maximum=SCALES[name].suicidality_maximum)
         for name in bundle.scales
     ]
+    questions = [
+        QuestionFacts(name=question.name, label=question.label, expectation=question.expectation)
+        for question in open_questions(bundle.protocol, bundle.extras)
+    ]
     return Schema(
         columns=columns,
+        questions=questions,
         scales=scales,
         landmarks=list(state.served.model.landmarks),
         most_courses=state.settings.max_courses,
@@ -71,5 +85,6 @@ def facts(state: State, _: MachineUser) -> ModelFacts:
             )
             for landmark in bundle.landmarks
         ],
+        bands=[BandFacts(**asdict(band)) for band in bundle.bands],
         provenance=bundle.provenance,
     )

@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, create_model
 
 from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.monitoring import open_questions
 from ketapredict.response_model import ResponseModel
+from ketapredict.web.api.monitoring import CourseNotes, MonitoringRule
 
 # PostgreSQL takes no NUL, and no cell of a table has a reason for any other control character.
 Text = Annotated[str, StringConstraints(strict=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -27,8 +29,10 @@ class Strict(BaseModel):
 
 
 def course_form(model: ResponseModel) -> type[BaseModel]:
-    """Make the type of one course: the columns of the cohort table under the model's protocol, and its extras."""
-    columns = declared_columns(model.bundle.protocol, model.bundle.extras)
+    """Make the type of one course: the cohort table's columns under the model's protocol, its extras, the questions."""
+    bundle = model.bundle
+    extras = (*bundle.extras, *open_questions(bundle.protocol, bundle.extras))
+    columns = declared_columns(bundle.protocol, extras)
     fields: dict[str, Any] = {name: _field(column) for name, column in columns.items()}
     return create_model("Course", __base__=Strict, __doc__="One course: one row of the cohort table.", **fields)
 
@@ -60,6 +64,13 @@ class Contribution(BaseModel):
     probability_after: float
 
 
+class MissingInput(BaseModel):
+    """An input of the landmark's model that is not known of this patient: a training mean stands in for it."""
+
+    name: str
+    label: str
+
+
 class Prediction(BaseModel):
     """One course's estimate and what it rests on. log-odds = base_logit + the sum of the contributions."""
 
@@ -69,8 +80,18 @@ class Prediction(BaseModel):
     outcome: str
     probability: float
     interval: Interval | None
+    trained_on: str = Field(description="`simulated`, `evidence` or `real`: to be kept with the number.")
     in_scope: bool | None = Field(description="Whether the course is within what the model has seen.")
     notes: str = Field(description="What is out of scope, in words; inputs that were missing.")
+    verdicts: list[str] | None = Field(
+        description="What the cross-validation of the landmark's model did not show, such as any skill; null where the "
+        "model holds none. To be shown beside the number."
+    )
+    missing_inputs: list[MissingInput]
+    training_rate: float = Field(description="Share of the landmark's training courses that had the outcome.")
+    training_courses: int
+    updating_rate: float | None = Field(description="The same of the courses of the last update; null without one.")
+    updating_courses: int | None
     base_logit: float
     contributions: list[Contribution]
     sentences: list[str]
@@ -95,10 +116,15 @@ class ModelName(BaseModel):
 
 
 class Predictions(BaseModel):
-    """Estimates of the courses that could be predicted, and why others could not."""
+    """What to watch in each course, estimates of those that could be predicted, and why others could not."""
 
     statement: str = Field(description="What the model was trained on: to be shown with every number.")
     caveat: str
+    monitoring: list[CourseNotes] = Field(description="Rules, no predictions: to be shown before and apart from them.")
+    rules: list[MonitoringRule] = Field(
+        description="All rules that courses are held against, with their sources. Empty where the treatment is not "
+        "ketamine: there are none here for any other."
+    )
     model: ModelName
     courses: int
     predicted: int
@@ -136,6 +162,14 @@ class ColumnFacts(BaseModel):
     read_at: list[str] = Field(description="Landmarks whose model reads it.")
 
 
+class QuestionFacts(BaseModel):
+    """A question of the monitoring rules that no column answers; a course may hold the answer under its name."""
+
+    name: str
+    label: str
+    expectation: str
+
+
 class ScaleFacts(BaseModel):
     """A rating scale: the range of its scores is 0 to its maximum."""
 
@@ -148,9 +182,19 @@ class Schema(BaseModel):
     """What a course may hold."""
 
     columns: list[ColumnFacts]
+    questions: list[QuestionFacts] = Field(description="Asked for monitoring only: no part of any estimate.")
     scales: list[ScaleFacts]
     landmarks: list[str]
     most_courses: int = Field(description="Courses in one request.")
+
+
+class BandFacts(BaseModel):
+    """Scores of one group of training courses at a time point, as shares of their scale's highest total."""
+
+    time_point: str
+    with_outcome: bool
+    courses: int
+    quantiles: list[float] = Field(description="The 10, 25, 50, 75 and 90% points.")
 
 
 class LandmarkFacts(BaseModel):
@@ -179,6 +223,7 @@ class ModelFacts(BaseModel):
     scales: list[str]
     with_arm: bool
     landmarks: list[LandmarkFacts]
+    bands: list[BandFacts]
     provenance: dict[str, Any]
 
 

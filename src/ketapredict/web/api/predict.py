@@ -9,16 +9,18 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, create_model
 
 from ketapredict.cohort.cohort import Cohort
-from ketapredict.cohort.columns import declared_columns
+from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.explain.patient import CAVEAT, columns_read
 from ketapredict.explain.words import concept_label, sentences, steps_largest_first
+from ketapredict.monitoring import open_questions
 from ketapredict.response_model import ResponseModel
 from ketapredict.web.accounts.roles import Role, User
 from ketapredict.web.answers import problem
 from ketapredict.web.api.forms import (
     Contribution,
     Interval,
+    MissingInput,
     ModelName,
     Prediction,
     Predictions,
@@ -28,6 +30,9 @@ from ketapredict.web.api.forms import (
     course_form,
 )
 from ketapredict.web.api.machine_user import require_machine
+from ketapredict.web.api.monitoring import told_notes, told_rules
+from ketapredict.web.patient.inputs import inputs_of
+from ketapredict.web.patient.view import verdicts_of
 from ketapredict.web.records import plain_rows
 from ketapredict.web.state import State
 from ketapredict.web.store.recorder import Surface
@@ -57,18 +62,20 @@ def predict_router(model: ResponseModel, most_courses: int) -> APIRouter:
     ) -> JSONResponse:
         """Predict courses, each at its latest landmark or all at one, with what each estimate rests on.
 
-        Courses that break a rule are listed with the rule; 422 if none can be predicted.
+        For every course that breaks no rule it tells what to watch, also where it cannot be predicted. Courses that
+        break a rule are listed with the rule; 422 if all do.
         """
         served = state.served.model
+        extras = _extras(request.courses, served)  # type: ignore[attr-defined]
         cohort = cohort_from_frame(
-            _frame(request.courses, served),  # type: ignore[attr-defined]
+            _frame(request.courses, served, extras),  # type: ignore[attr-defined]
             served.bundle.protocol,
-            served.bundle.extras,
+            extras,
         )
         scored = served.score(cohort, request.landmark)  # type: ignore[attr-defined]
         parts = [cohort.rejects, scored.refused]
         rejects = _rejects(pd.concat([part for part in parts if len(part)])) if any(map(len, parts)) else []
-        if not len(scored.table):
+        if not len(cohort):
             return problem(422, "No course can be predicted: see `rejects`.", rejects=[r.model_dump() for r in rejects])
         results, courses = plain_rows(scored.table), plain_rows(cohort.table)
         state.recorder.record_rows(user, results, courses, Surface.REST)
@@ -76,6 +83,8 @@ def predict_router(model: ResponseModel, most_courses: int) -> APIRouter:
             Predictions(
                 statement=served.bundle.statement,
                 caveat=CAVEAT,
+                monitoring=told_notes(cohort, courses),
+                rules=told_rules(cohort.protocol),
                 model=model_name(served),
                 courses=cohort.counts.courses,
                 predicted=len(scored.table),
@@ -104,9 +113,17 @@ def _request_form(model: ResponseModel, most_courses: int) -> type[BaseModel]:
     return create_model("PredictRequest", __base__=Strict, courses=courses, landmark=landmark)
 
 
-def _frame(courses: list[BaseModel], model: ResponseModel) -> pd.DataFrame:
+def _extras(courses: list[BaseModel], model: ResponseModel) -> tuple[Column, ...]:
+    """Return the model's extra covariates, and the questions that any course answers: what is absent takes no time."""
+    bundle = model.bundle
+    given = {name for course in courses for name in course.model_fields_set}
+    asked = open_questions(bundle.protocol, bundle.extras)
+    return (*bundle.extras, *(question for question in asked if question.name in given))
+
+
+def _frame(courses: list[BaseModel], model: ResponseModel, extras: tuple[Column, ...]) -> pd.DataFrame:
     """Put courses into a table: the columns that any of them has, and the required ones."""
-    declared = declared_columns(model.bundle.protocol, model.bundle.extras)
+    declared = declared_columns(model.bundle.protocol, extras)
     given = {name for course in courses for name in course.model_fields_set}
     names = [name for name, column in declared.items() if name in given or column.required]
     return pd.DataFrame({name: [getattr(course, name) for course in courses] for name in names}, columns=names)
@@ -125,12 +142,16 @@ def _rejects(table: pd.DataFrame) -> list[Reject]:
 def _predictions(
     model: ResponseModel, cohort: Cohort, results: list[dict[str, Any]], courses: list[dict[str, Any]]
 ) -> list[Prediction]:
+    if not results:
+        return []
     places = {course["course_id"]: place for place, course in enumerate(courses)}
-    read = {landmark.landmark: columns_read(landmark, cohort) for landmark in model.bundle.landmarks}
+    fitted = {landmark.landmark: landmark for landmark in model.bundle.landmarks}
+    read = {name: columns_read(landmark, cohort) for name, landmark in fitted.items()}
     shap = [name for name in results[0] if name.startswith("shap_")]
     told = []
     for result in results:
         place = places[result["course_id"]]
+        own = fitted[result["landmark"]]
         # NaN is no number: the landmark's model has no such concept.
         present = [name for name in shap if result[name] == result[name]]
         values = np.array([result[name] for name in present])
@@ -145,8 +166,19 @@ def _predictions(
                 outcome=result["outcome"],
                 probability=result["probability"],
                 interval=None if pd.isna(result["p_low"]) else Interval(low=result["p_low"], high=result["p_high"]),
+                trained_on=result["trained_on"],
                 in_scope=None if pd.isna(result["in_scope"]) else bool(result["in_scope"]),
                 notes=result["notes"],
+                verdicts=None if (verdicts := verdicts_of(model, own.landmark)) is None else list(verdicts),
+                missing_inputs=[
+                    MissingInput(name=found.name, label=found.label)
+                    for found in inputs_of(own, courses[place], cohort.columns)
+                    if found.is_missing
+                ],
+                training_rate=own.event_rate,
+                training_courses=own.courses,
+                updating_rate=own.latest_rate if own.updated else None,
+                updating_courses=own.updated.courses if own.updated else None,
                 base_logit=result["base_logit"],
                 contributions=[
                     Contribution(

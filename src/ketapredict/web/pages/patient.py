@@ -21,7 +21,7 @@ from ketapredict.web.patient.judgement import LONGEST_REASON, JudgementForm, rea
 from ketapredict.web.patient.view import Estimate, estimate_of, patient_view
 from ketapredict.web.records import plain_rows
 from ketapredict.web.state import ServerState, State
-from ketapredict.web.store.recorder import Surface
+from ketapredict.web.store.recorder import Shown, Surface
 from ketapredict.web.store.records import Filter, page_of
 from ketapredict.web.store.schema import judgements
 from ketapredict.web.templating import render
@@ -92,7 +92,7 @@ def what_if(
     x_fragment: Annotated[str | None, Header()] = None,
 ) -> HTMLResponse:
     """Show what the model would estimate with other inputs; with the header `X-Fragment` only that part of the page."""
-    course, is_entered = find_course(state, user, token)
+    course, _ = find_course(state, user, token)
     if course is None:
         return render(request, "not_found.html", status=404, reason=NO_COURSE)
     model, bundle = state.served.model, state.served.model.bundle
@@ -105,14 +105,17 @@ def what_if(
     problems = [(labels.get(name, name), text) for name, text in errors.items()]
     own = estimate = None
     try:
-        if is_entered:
-            own = estimate_of(model, course, landmark).told.probability
-        else:
-            own = state.served.probability(token, landmark)
         if hypothetical is not None:
             estimate = estimate_of(model, hypothetical, landmark)
-            state.recorder.record(user, estimate.told, hypothetical, Surface.WHAT_IF)
+            # The own estimate stands beside it, and perhaps at a landmark at which the page has not shown it.
+            own = state.served.explanation(token, course, landmark)
+            state.recorder.record(
+                user,
+                Shown(own, course, Surface.BESIDE_WHAT_IF),
+                Shown(estimate.told, hypothetical, Surface.WHAT_IF),
+            )
     except (CohortError, ModelError) as error:
+        estimate = None
         problems.append(("Inputs", str(error)))
     return render(
         request,
@@ -122,7 +125,7 @@ def what_if(
         course_id=str(course.table["course_id"].iat[0]),
         landmark=landmark or "",
         groups=[] if x_fragment else _what_if_groups(state, changed, errors, landmark),
-        own=own,
+        own=own.probability if own else None,
         estimate=estimate,
         problems=problems,
         changes=_changes(own_entries, changed, labels),
@@ -205,7 +208,7 @@ def _record(
     if estimate is None:
         return
     surface = Surface.PRINT if printed else Surface.NEW_PATIENT if is_entered else Surface.PATIENT
-    state.recorder.record(user, estimate.told, course, surface)
+    state.recorder.record(user, Shown(estimate.told, course, surface))
 
 
 def _not_asked(course: Cohort, state: ServerState) -> dict[str, str]:

@@ -12,7 +12,7 @@ from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.cohort.scales import SCALES
 from ketapredict.errors import CohortError
 from ketapredict.model.bundle import Bundle
-from ketapredict.monitoring import monitoring_questions
+from ketapredict.monitoring import monitoring_questions, open_questions
 from ketapredict.web.patient.inputs import cell_text, label_of
 
 # Concepts by the group of the form under which a clinician looks for them; the rest stands last.
@@ -192,8 +192,7 @@ def course_from_entries(
 
 
 def _extras(bundle: Bundle) -> tuple[Column, ...]:
-    own = {column.name for column in bundle.extras}
-    return (*bundle.extras, *(question for question in monitoring_questions() if question.name not in own))
+    return (*bundle.extras, *open_questions(bundle.protocol, bundle.extras))
 
 
 def _options(column: Column, bundle: Bundle) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from ketapredict.cohort.scales import SCALES, Scale
 from ketapredict.errors import CohortError
 from ketapredict.explain.patient import PatientExplanation
 from ketapredict.explain.words import moment_words, percent
-from ketapredict.monitoring import Note, monitoring_notes
+from ketapredict.monitoring import Note, latest_rated, monitoring_notes
 from ketapredict.response_model import ResponseModel
 from ketapredict.web.patient.bar import probability_bar_svg
 from ketapredict.web.patient.frequencies import between_in_ten, in_ten, outcome_words
@@ -42,6 +42,8 @@ class Estimate:
         Why the patient is unlike those of the training data.
     cautions : tuple of str
         Other notes of the model.
+    verdicts : tuple of str or None
+        What the cross-validation of the landmark's model did not show; None where the model holds none.
     inputs : tuple of Input
     """
 
@@ -53,6 +55,7 @@ class Estimate:
     waterfall: str
     out_of_scope: tuple[str, ...]
     cautions: tuple[str, ...]
+    verdicts: tuple[str, ...] | None
     inputs: tuple[Input, ...]
 
     @property
@@ -80,6 +83,8 @@ class PatientView:
     course_id : str
     outcome : str
         What is estimated, in words: the rule and when it is judged.
+    gives_ketamine : bool
+        Without it there are no monitoring notes.
     notes : tuple of Note
         Monitoring notes, of what is known now.
     estimate : Estimate or None
@@ -95,6 +100,7 @@ class PatientView:
 
     course_id: str
     outcome: str
+    gives_ketamine: bool
     notes: tuple[Note, ...]
     estimate: Estimate | None
     refusal: str
@@ -138,7 +144,8 @@ def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = No
     return PatientView(
         course_id=str(values["course_id"]),
         outcome=outcome_words(bundle.outcome, bundle.protocol.outcome),
-        notes=monitoring_notes(values, bundle.protocol, _latest_rated(values, bundle.protocol.names)),
+        gives_ketamine=bundle.protocol.gives_ketamine,
+        notes=monitoring_notes(values, bundle.protocol, latest_rated(values, bundle.protocol)),
         estimate=estimate,
         refusal=refusal,
         landmarks=tuple(name for name in model.landmarks if name == PRE or _present(values[f"score_{name}"])),
@@ -174,19 +181,20 @@ def estimate_of(model: ResponseModel, course: Cohort, landmark: str | None = Non
         waterfall=told.to_svg(),
         out_of_scope=tuple(note.removeprefix(OUT_OF_SCOPE) for note in notes if note.startswith(OUT_OF_SCOPE)),
         cautions=tuple(note for note in notes if not note.startswith(OUT_OF_SCOPE)),
+        verdicts=verdicts_of(model, told.landmark),
         inputs=inputs_of(fitted, values, course.columns),
     )
+
+
+def verdicts_of(model: ResponseModel, landmark: str) -> tuple[str, ...] | None:
+    """Return what cross-validation did not show, without the landmark's name: it stands beside its estimate."""
+    found = model.bundle.verdicts(landmark)
+    return None if found is None else tuple(text.removeprefix(f"{landmark}: ") for text in found)
 
 
 def landmark_words(landmark: str) -> str:
     """Return when an estimate was made, in words."""
     return moment_words(landmark) if landmark == PRE else f"at {moment_words(landmark)}"
-
-
-def _latest_rated(values: dict[str, object], names: tuple[str, ...]) -> str:
-    """Return the latest time point with a score: what to watch follows from what is known now, not from a landmark."""
-    rated = [name for name in names if _present(values.get(f"score_{name}"))]
-    return rated[-1] if rated else PRE
 
 
 def _present(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -31,7 +32,17 @@ class Surface(StrEnum):
     PRINT = "print"
     NEW_PATIENT = "new patient"
     WHAT_IF = "what-if"
+    BESIDE_WHAT_IF = "beside what-if"
     REST = "rest"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The explanation of one course, the course, and where it is shown."""
+
+    told: PatientExplanation
+    course: Cohort
+    surface: Surface
 
 
 class Recorder:
@@ -50,23 +61,14 @@ class Recorder:
     def __init__(self, database: Database, keys: Keys, model: ResponseModel) -> None:
         self._database, self._keys, self._model = database, keys, model
 
-    def record(self, user: User, told: PatientExplanation, course: Cohort, surface: Surface) -> None:
-        """Record the explanation of one course; on return it is on disk.
-
-        Parameters
-        ----------
-        user : User
-        told : PatientExplanation
-        course : Cohort
-            The one course that it is about.
-        surface : Surface
-        """
+    def record(self, user: User, *shown: Shown) -> None:
+        """Record what one page shows to a user, all of it or nothing; on return it is on disk."""
         self._add(
             user,
-            surface,
             [
-                {name: _plain(getattr(told, name)) for name in _RESULT}
-                | {"inputs_hmac": self.inputs_hmac(plain_rows(course.table)[0])}
+                {name: _plain(getattr(one.told, name)) for name in _RESULT}
+                | {"surface": one.surface, "inputs_hmac": self.inputs_hmac(plain_rows(one.course.table)[0])}
+                for one in shown
             ],
         )
 
@@ -91,10 +93,9 @@ class Recorder:
         inputs = {course["course_id"]: course for course in courses}
         self._add(
             user,
-            surface,
             [
                 {name: _plain(result[name]) for name in _RESULT}
-                | {"inputs_hmac": self.inputs_hmac(inputs[result["course_id"]])}
+                | {"surface": surface, "inputs_hmac": self.inputs_hmac(inputs[result["course_id"]])}
                 for result in scored
             ],
         )
@@ -107,6 +108,7 @@ class Recorder:
             "user_name": user.name,
             "inputs_hmac": self.inputs_hmac(plain_rows(course.table)[0]),
             "model_sha256": self._model.sha256,
+            "trained_on": self._model.bundle.trained_on,
             "own_probability": judged.probability,
             "reason": _plain(judged.reason),
         }
@@ -119,14 +121,14 @@ class Recorder:
         present = {name: value for name, value in values.items() if value is not None}
         return self._keys.sign("inputs", json.dumps(present, sort_keys=True, separators=(",", ":"), allow_nan=False))
 
-    def _add(self, user: User, surface: Surface, results: list[dict[str, Any]]) -> None:
+    def _add(self, user: User, results: list[dict[str, Any]]) -> None:
         if not results:
             return
         common = {
             "at": datetime.now(UTC),
             "user_name": user.name,
-            "surface": surface,
             "model_sha256": self._model.sha256,
+            "trained_on": self._model.bundle.trained_on,
         }
         with self._database.write() as connection:
             connection.execute(insert(shown_predictions), [common | result for result in results])

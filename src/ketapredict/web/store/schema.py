@@ -117,6 +117,8 @@ shown_predictions = Table(
     Column("p_low", Double),
     Column("p_high", Double),
     Column("in_scope", Boolean),
+    # `simulated`, `evidence` or `real`; empty in records of before there was this column.
+    Column("trained_on", String(20), nullable=False, server_default=""),
     Index("ix_shown_predictions_user_name_at", "user_name", "at"),
     Index("ix_shown_predictions_course_id_at", "course_id", "at"),
 )
@@ -138,6 +140,7 @@ judgements = Table(
     Column("probability", Double, nullable=False),
     Column("own_probability", Double, nullable=False),
     Column("reason", String(REASON), nullable=False),
+    Column("trained_on", String(20), nullable=False, server_default=""),
     Index("ix_judgements_course_id_at", "course_id", "at"),
 )
 
