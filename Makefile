@@ -6,7 +6,7 @@ BIN := .venv/bin
 REALDATA := $(or $(KETAPREDICT_REALDATA),../shared/realdata)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: env extras docs demo test test-fast lint types bench bench-scoring bench-truth lock clean
+.PHONY: env extras docs demo test test-fast lint types bench bench-scoring bench-spark bench-truth lock clean
 env: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml .python-version | $(UV_READY)
@@ -68,13 +68,17 @@ bench-serving: env
 bench-scoring: env
 	$(BIN)/python benchmarks/scoring.py
 
+# The same on local Spark, beside one machine; Java 17 must be there.
+bench-spark: env .extra/spark/.ready
+	$(BIN)/python benchmarks/scoring_spark.py
+
 # What serves one kind of test only lies beside the environment, which stays small; tests find it there.
 .extra/%/.ready: requirements-%.lock .python-version | .venv/.ready
 	rm -rf $(@D)
 	$(UV) pip install -q --python $(BIN)/python --no-deps --require-hashes -r $< --target $(@D)
 	@touch $@
 
-extras: .extra/notebooks/.ready .extra/browser/.ready
+extras: .extra/notebooks/.ready .extra/browser/.ready .extra/spark/.ready
 
 # Against known truths; about half an hour on two cores.
 bench-truth: env .extra/bench/.ready
