@@ -124,12 +124,23 @@ def test_headings_come_in_order_and_every_field_has_its_label(free_client, first
 
 
 def test_an_unknown_course_or_landmark_is_not_found_and_not_recorded(free_client, first, records):
-    for path in ("/courses/" + "0" * 24, "/courses/x/summary", f"/courses/{first}?landmark=end"):
+    for path in ("/courses/" + "0" * 24, "/courses/x/summary"):
         page = free_client.get(path)
         assert page.status_code == 404
         assert "There is no such page" in page.text
+    for path in (f"/courses/{first}", f"/courses/{first}/summary"):
+        for text in ("end", "73.91", "%3Cb%3E"):
+            page = free_client.get(f"{path}?landmark={text}")
+            assert page.status_code == 422
+            assert "Expected a landmark of the model (24h, 72h); found another." in page.text
+            assert "73.91" not in page.text
+    for action in ("what-if", "judgement"):
+        refused = post(free_client, f"/courses/{first}/{action}", {"landmark": "73.91", "own_percent": "5"})
+        assert refused.status_code == 422
+        assert "73.91" not in refused.text
     assert post(free_client, "/courses/nobody/what-if", {}).status_code == 404
     assert {r["surface"] for r in records()} <= {"list"}
+    assert free_client.get(f"/courses/{first}?landmark=").status_code == 200  # the latest
 
 
 def test_what_if_shows_another_estimate_marked_and_records_it_as_such(free_client, served, first, records):
