@@ -1,5 +1,6 @@
 """What one running server holds; pages and interfaces get it from the request."""
 
+import threading
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -17,7 +18,11 @@ from ketapredict.web.store.recorder import Recorder
 
 @dataclass(frozen=True)
 class ServerState:
-    """The parts of one server."""
+    """The parts of one server.
+
+    What computes holds `computing`: side by side, threads of one process only take turns, and the turns cost more than
+    the work. What waits (for the disk, for another) does not.
+    """
 
     settings: Settings
     served: Served
@@ -27,6 +32,7 @@ class ServerState:
     security: SecurityLog
     entered: EnteredCourses = field(default_factory=EnteredCourses)
     searches: LastSearches = field(default_factory=LastSearches)
+    computing: threading.Lock = field(default_factory=threading.Lock)
 
 
 def server_state(request: Request) -> ServerState:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pandas as pd
+import numpy as np
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.protocols import PRE
-from ketapredict.cohort.read import cohort_from_frame
+from ketapredict.cohort.read import cohort_from_cells
 from ketapredict.cohort.scales import SCALES
 from ketapredict.errors import CohortError
 from ketapredict.model.bundle import Bundle
@@ -150,7 +150,7 @@ def form_columns(bundle: Bundle) -> dict[str, Column]:
 
 def entries_of(course: Cohort, bundle: Bundle) -> dict[str, str]:
     """Return the cells of one course as the form shows them."""
-    row = course.table.iloc[0].to_dict()
+    (row,) = course.courses.plain_rows()
     return {name: cell_text(column, row.get(name)) for name, column in form_columns(bundle).items()}
 
 
@@ -179,7 +179,8 @@ def course_from_entries(
     # An empty column and an absent one are the same; what is absent takes no time.
     cells = {name: text for name, text in cells.items() if text or (name in columns and columns[name].required)}
     try:
-        cohort = cohort_from_frame(pd.DataFrame([cells], dtype="str"), bundle.protocol, _extras(bundle))
+        given = {name: np.array([text], dtype=object) for name, text in cells.items()}
+        cohort = cohort_from_cells(given, 1, bundle.protocol, _extras(bundle))
     except CohortError as error:
         return None, {"scale": str(error)}
     errors: dict[str, str] = {}

@@ -155,7 +155,7 @@ def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = No
         If the model has no such landmark, or the cohort does not fit it.
     """
     bundle = model.bundle
-    values = {str(name): value for name, value in course.table.iloc[0].to_dict().items()}
+    (values,) = course.courses.plain_rows()
     scale = SCALES[str(values["scale"])]
     estimate, refusal = None, ""
     try:
@@ -191,8 +191,8 @@ def estimate_of(model: ResponseModel, course: Cohort, landmark: str | None = Non
     ModelError
         If the model has no such landmark, or the cohort does not fit it.
     """
-    told = model.explain(course, str(course.table["course_id"].iat[0]), landmark)
-    values = {str(name): value for name, value in course.table.iloc[0].to_dict().items()}
+    (values,) = course.courses.plain_rows()
+    told = model.explain(course, values["course_id"], landmark)
     (fitted,) = [found for found in model.bundle.landmarks if found.landmark == told.landmark]
     notes = [note for note in told.notes.split("; ") if note and not note.startswith(MISSING)]
     rate, courses, whose = told.training_rate, told.training_courses, "training courses"
