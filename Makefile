@@ -3,9 +3,10 @@ UV_VERSION := 0.13.9
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
 UV_READY := $(filter .uv/bin/uv,$(UV))
 BIN := .venv/bin
+REALDATA := $(or $(KETAPREDICT_REALDATA),../shared/realdata)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: env extras docs demo test test-fast lint types bench bench-scoring bench-truth lock clean
+.PHONY: env extras docs demo test test-fast lint types bench bench-scoring bench-spark bench-truth lock clean
 env: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml .python-version | $(UV_READY)
@@ -50,8 +51,14 @@ data: env
 	$(BIN)/python -m ketapredict.cohort.dictionary data/
 	$(BIN)/ketapredict simulate --courses 400 --seed 1 --output data/sample-cohort.csv
 
+# The prior, the evidence models and their cards: package data; tests compare.
+.PHONY: evidence
+evidence: env
+	$(BIN)/python -m ketapredict.prior.derive $(REALDATA)
+	$(BIN)/python -m ketapredict.evidence_models $(REALDATA)
+
 bench: env
-	$(BIN)/python benchmarks/real_trials.py
+	$(BIN)/python benchmarks/real_trials.py --subsamples 0
 
 .PHONY: bench-serving
 bench-serving: env
@@ -61,13 +68,17 @@ bench-serving: env
 bench-scoring: env
 	$(BIN)/python benchmarks/scoring.py
 
+# The same on local Spark, beside one machine; Java 17 must be there.
+bench-spark: env .extra/spark/.ready
+	$(BIN)/python benchmarks/scoring_spark.py
+
 # What serves one kind of test only lies beside the environment, which stays small; tests find it there.
 .extra/%/.ready: requirements-%.lock .python-version | .venv/.ready
 	rm -rf $(@D)
 	$(UV) pip install -q --python $(BIN)/python --no-deps --require-hashes -r $< --target $(@D)
 	@touch $@
 
-extras: .extra/notebooks/.ready .extra/browser/.ready
+extras: .extra/notebooks/.ready .extra/browser/.ready .extra/spark/.ready
 
 # Against known truths; about half an hour on two cores.
 bench-truth: env .extra/bench/.ready

@@ -29,7 +29,8 @@ columns standardised. All choices are made within the training courses, by the l
 * `EBM, main effects`, `EBM, default`: interpret's ExplainableBoostingClassifier without and with interactions.
   Left out, and said so, where `interpret` is not installed (`make bench-truth` brings it). The default one takes
   more time than all others together and only runs where it is named: --learners "EBM, default", names apart by
-  semicolons, or --learners all. The committee always runs; the same number names the same cohort in every run.
+  semicolons, or --learners all. The committee always runs, with the package's prior as `train` does by default (in
+  which the simulator has a part, and no other truth) and without it; the same number names the same cohort always.
 
 A peer is called better where the committee's excess log-loss less its own is above one standard error over
 repetitions; with seven or eight peers and four sizes some will be by chance even if none is.
@@ -41,6 +42,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -60,6 +62,7 @@ from ketapredict.features.design import THRESHOLD
 from ketapredict.model.committee import fit_committee
 from ketapredict.model.fit import training_data
 from ketapredict.model.members import TrainingData
+from ketapredict.model.prior import read_prior
 from ketapredict.validate.measures import log_loss
 
 SEED = 20261126
@@ -72,7 +75,7 @@ ROUNDS_WITHOUT_GAIN = 30
 SMALLEST_LEAVES = (5, 10, 20)
 PENALTIES = np.geomspace(1e-4, 10, 15)
 L1_RATIOS = (0.1, 0.5, 0.9, 1.0)
-COMMITTEE = "committee"
+COMMITTEE, WITHOUT = "committee", "committee without the prior"
 SMALLEST = 1e-15  # as in `measures.log_loss`
 
 Matrix = np.ndarray
@@ -181,16 +184,18 @@ def repetition(
     """Fit every learner to one training cohort; return one row for each."""
     seed = (SEED, number)
     new = shared or new_patients(truth, n_new, seed, landmark)
-    data = training_data(training_cohort(truth, n, seed, landmark), landmark, OUTCOME)
+    data = training_data(training_cohort(truth, n, seed, landmark), landmark, OUTCOME, evidence=read_prior(OUTCOME))
     X = data.frame.drop(columns=THRESHOLD).to_numpy(float)
     X_new = new.frame.drop(columns=THRESHOLD).to_numpy(float)
     rows = []
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
-        for name in (COMMITTEE, *learners):
+        for name in (COMMITTEE, WITHOUT, *learners):
             start = time.process_time()
-            of_committee = name == COMMITTEE
-            q = committee(data, new.frame, number) if of_committee else PEERS[name](X, data.labels, X_new, number)
+            if name in (COMMITTEE, WITHOUT):
+                q = committee(data if name == COMMITTEE else replace(data, prior=None), new.frame, number)
+            else:
+                q = PEERS[name](X, data.labels, X_new, number)
             row: dict[str, object] = {"truth": truth, "n": n, "number": number, "learner": name}
             row |= {"seconds": time.process_time() - start, "excess": excess(new.probability, np.asarray(q, float))}
             rows.append(row | {"trained on": len(data.labels)})

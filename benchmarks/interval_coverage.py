@@ -41,6 +41,7 @@ from ketapredict.features.design import design_frame, threshold_feature
 from ketapredict.model.committee import FittedCommittee, fit_committee
 from ketapredict.model.fit import fit_landmark, training_data
 from ketapredict.model.members import TrainingData
+from ketapredict.model.prior import read_prior
 from ketapredict.model.uncertainty import NORMAL_QUANTILE
 from ketapredict.simulate import Scenario, simulate_cohort, simulate_with_truth
 
@@ -57,7 +58,7 @@ Pair = tuple[Cohort, Cohort, np.ndarray]
 
 def intervals(train: Cohort, new: Cohort, landmark: str, n_bootstrap: int, seed: int) -> Intervals:
     """Return lower and upper ends for the new courses by every method."""
-    data = training_data(train, landmark, "response")
+    data = training_data(train, landmark, "response", evidence=read_prior("response"))
     model = fit_landmark(data, landmark, "response", np.random.default_rng(seed))
     frame = design_frame(new, (*data.features, threshold_feature("response", landmark)), "response")
     found = contributions(model, frame)

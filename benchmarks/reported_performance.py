@@ -1,7 +1,8 @@
 """Is the performance that `train` reports the performance on new patients?
 
     .venv/bin/python benchmarks/reported_performance.py [--courses 300] [--landmark 24h] [--repetitions 100]
-        [--repeats 2] [--new 100000] [--truth simulator] [--sites N] [--workers -1]
+        [--repeats 2] [--new 100000] [--truth simulator] [--sites N] [--prior evidence]
+        [--workers -1]
 
 Many times over: draw a training cohort, cross-validate the whole procedure and fit the final model to all courses,
 both exactly as `train` does with the same seed (but with 2 repeats of 5 folds, where `train` makes 10, for the time:
@@ -41,6 +42,7 @@ from truths import OUTCOME, SIMULATOR, TRUTHS, NewPatients, new_patients, traini
 
 from ketapredict.errors import TrainingError
 from ketapredict.model.fit import fit_landmark, refuse_too_few, training_data
+from ketapredict.model.prior import OWN_PRIOR, chosen_prior
 from ketapredict.validate.cross_validation import MODEL, cross_validate
 from ketapredict.validate.measures import MEASURES
 
@@ -54,7 +56,7 @@ POPULATIONS = ("observed outcome", "complete outcome")
 def repetition(arguments: argparse.Namespace, number: int, shared: NewPatients | None) -> list[dict[str, object]]:
     """Train once; return one row per population and measure, none where training refuses the cohort."""
     cohort = training_cohort(arguments.truth, arguments.courses, (SEED, number), arguments.landmark, arguments.sites)
-    data = training_data(cohort, arguments.landmark, OUTCOME)
+    data = training_data(cohort, arguments.landmark, OUTCOME, evidence=arguments.evidence)
     try:
         refuse_too_few(data, arguments.landmark, OUTCOME)
     except TrainingError:
@@ -137,8 +139,10 @@ def main() -> None:
     parser.add_argument("--new", type=int, default=100_000, help="new patients")
     parser.add_argument("--truth", default=SIMULATOR, choices=TRUTHS)
     parser.add_argument("--sites", type=int, help="sites of a simulated training cohort")
+    parser.add_argument("--prior", default=OWN_PRIOR, help="as of `train`")
     parser.add_argument("--workers", type=int, default=-1)
     arguments = parser.parse_args()
+    arguments.evidence = chosen_prior(arguments.prior, OUTCOME)
 
     if arguments.repetitions < 2:
         parser.error("expected at least two repetitions: there is no standard error from one")

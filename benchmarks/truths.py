@@ -67,7 +67,7 @@ def training_cohort(truth: str, n: int, seed: tuple[int, ...], landmark: str, si
     """
     if truth == SIMULATOR:
         scenario = Scenario(n_sites=sites or max(FEWEST_SITES, n // COURSES_PER_SITE))
-        table = simulate_cohort(n, _seed(*seed, n, 1), scenario.protocol, n_sites=scenario.n_sites)
+        table = simulate_cohort(n, seed_of(*seed, n, 1), scenario.protocol, n_sites=scenario.n_sites)
         return cohort_from_frame(table, scenario.protocol)
     rng = np.random.default_rng([*seed, WORLDS.index(truth), n, 1])
     return draw_cohort(world_of(truth, seed), n, rng, landmark, truth_draws=0)[0]
@@ -79,7 +79,7 @@ def new_patients(
     """Draw n new courses and keep those with the landmark's score; the parameters are those of `training_cohort`."""
     if truth == SIMULATOR:
         scenario = Scenario(n_sites=max(FEWEST_SITES, n // COURSES_PER_SITE))
-        table, hidden = simulate_with_truth(scenario, n, _seed(*seed, n, 2))
+        table, hidden = simulate_with_truth(scenario, n, seed_of(*seed, n, 2))
         cohort = cohort_from_frame(table, scenario.protocol)
         by_id = hidden.assign(course_id=hidden["course_id"].astype(str)).set_index("course_id")
         by_id = by_id.loc[cohort.table["course_id"].astype(str)]
@@ -105,5 +105,6 @@ def world_of(truth: str, seed: tuple[int, ...]) -> World:
     return make_world(truth, np.random.default_rng([*seed, WORLDS.index(truth)]))
 
 
-def _seed(*numbers: int) -> int:
+def seed_of(*numbers: int) -> int:
+    """Return one seed for several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])

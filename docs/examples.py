@@ -42,8 +42,8 @@ def bench_text(printed: str) -> str:
     ]
     title = ""
     for line in printed.splitlines():
-        if found := re.match(r"(\w+), active arm, landmark (\w+): (\d+) courses, (\d+) responders", line):
-            title = f"{found[1]} {found[2]} ({found[4]} of {found[3]} respond)"
+        if found := re.match(r"(\w+), (.*) arms?, landmark (\w+): (\d+) courses, (\d+) responders", line):
+            title = f"{found[1]}, {found[2]}, {found[3]} ({found[5]} of {found[4]} respond)"
         elif found := re.match(r"\s*(\S.*?)\s+(-?[\d.]+)\s+(-?[\d.]+)\s+(-?[\d.]+)\s+([\d.]+)$", line):
             difference = "" if found[1] == "committee" else f"{float(found[4]):+.3f} ({float(found[5]):.3f})"
             rows.append(f"| {title} | {found[1]} | {float(found[2]):.3f} | {float(found[3]):.2f} | {difference} |")
@@ -66,7 +66,7 @@ def main() -> None:
         subprocess.run([tools / "ketapredict", "demo", "--folder", folder], check=True, capture_output=True)
         replace("demo", demo_text(folder))
         (ROOT / "docs" / "explanation.svg").write_text((folder / "why.svg").read_text())
-    bench = [sys.executable, ROOT / "benchmarks" / "real_trials.py"]
+    bench = [sys.executable, ROOT / "benchmarks" / "real_trials.py", "--subsamples", "0"]
     replace("bench", bench_text(subprocess.run(bench, check=True, capture_output=True, text=True).stdout))
 
 

@@ -5,14 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.slow
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-def printed(script: str, *options: str) -> str:
-    command = [sys.executable, BENCHMARKS / script, "--repetitions", "2", "--workers", "2", *options]
+def printed(script: str, *options: str, repetitions: bool = True) -> str:
+    often = ("--repetitions", "2") if repetitions else ()
+    command = [sys.executable, BENCHMARKS / script, *often, "--workers", "2", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -52,12 +54,32 @@ def test_excess_log_loss():
     options = ("--truths=simulator,logistic", "--sizes=60", "--new=400", f"--learners={learners}")
     text = printed("excess_log_loss.py", *options)
     rows = cells(text)
-    assert [row[2] for row in rows] == ["committee", *learners.split(";")] * 2
-    assert [row[0] for row in rows] == ["simulator"] * 5 + ["logistic"] * 5
+    assert [row[2] for row in rows] == ["committee", "committee without the prior", *learners.split(";")] * 2
+    assert [row[0] for row in rows] == ["simulator"] * 6 + ["logistic"] * 6
     for row in rows:
         assert float(row[3].split()[0]) > 0  # no prediction is better than the truth
         assert (row[4] == "") == (row[2] == "committee")
     assert "logistic, n = 60: " in text
+
+
+def test_altered_clinics():
+    for options in ((), ("--useless",)):
+        text = printed("altered_clinics.py", "--worlds=2", "--sizes=60", *options, repetitions=False)
+        rows = cells(text)
+        assert [row[0] for row in rows] == ["60"] * 5
+        assert all(float(row[3].split()[0]) > 0 for row in rows)
+
+
+def test_an_altered_simulator_is_itself_again_afterwards(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from altered_clinics import altered_world
+
+    from ketapredict.simulate import classes, effects
+
+    before = (dict(effects.EFFECTS), classes._CUTS.tolist())
+    with altered_world(np.random.default_rng(0)):
+        assert (dict(effects.EFFECTS), classes._CUTS.tolist()) != before
+    assert (dict(effects.EFFECTS), classes._CUTS.tolist()) == before
 
 
 def is_number(text: str) -> bool:

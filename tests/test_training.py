@@ -103,14 +103,14 @@ def test_the_committee_keeps_its_promises_on_the_real_trials(realdata, mappings)
     spec = importlib.util.spec_from_file_location("real_trials", ROOT / "benchmarks" / "real_trials.py")
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
-    from ketapredict.model.fit import training_data
-
-    for trial, landmark in (("dia_hamd17", "w2"), ("riesby_hdrs", "w2")):
-        file, name = benchmark.TRIALS[trial]
-        cohort = read(realdata, mappings, file, name)
-        data = training_data(cohort.subset(cohort.active), landmark, "response")
-        table = benchmark.compare(data, 2).set_index("learner")
-        assert table.loc["XGBoost, default", "committee minus"] < 0
-        for peer in ("prevalence", "ridge logistic"):
-            assert table.loc[peer, "committee minus"] < table.loc[peer, "standard error"]
+    trials, simulated = benchmark.open_trials(realdata), benchmark.simulated_cohorts()
+    for trial, cohort in trials.items():
+        prior = benchmark.prior_without(trials, trial, simulated)
+        assert trial not in prior.trials
+        data = benchmark.training_data(cohort.subset(cohort.active), "w2", "response", evidence=prior)
+        folds = benchmark.repeated_folds(data.labels, data.patients, 5, 2, np.random.default_rng(0))
+        table = benchmark.compare(data, folds).set_index("learner")
+        assert table.loc["XGBoost, default", "committee minus it"] < 0
+        for peer in ("prevalence", "ridge logistic", "committee without the prior"):
+            assert table.loc[peer, "committee minus it"] < table.loc[peer, "standard error"]
         assert np.isfinite(table.to_numpy(float)).all()

@@ -40,9 +40,9 @@ def run_demo(folder: Path, courses: int, say: Callable[[str], None], *, show_pro
         cohort = read_cohort(cohort_file)
         course = str(cohort.table["course_id"].iloc[0])
         before = ResponseModel.load(f"evidence/{DEFAULT_PROTOCOL}").explain(cohort, course)
-        say("Before any training, from published evidence:\n")
+        say("SIMULATED courses: no patient is in this demonstration.\n\nBefore any training, the evidence model:\n")
         say(before.to_text())
-        say("\nTraining on simulated courses ...\n")
+        say("Training on the simulated courses takes about a minute. Then:\n")
         result = train(cohort, seed=SEED, effort=EFFORT, output="model", show_progress=show_progress)
         model = result.model
         scored = score_file(cohort_file, scored_file, model)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -15,7 +16,9 @@ from ketapredict.errors import EngineError, FileError
 from ketapredict.score import spark_session as sessions
 from ketapredict.score.files import score_file
 from ketapredict.score.inputs import open_as_parquet
+from ketapredict.tracking.signature import model_signature
 
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 
 
@@ -111,7 +114,8 @@ def test_a_failed_task_is_repeated_without_duplicates(spark, source, short_model
 
     read = engine._read
     given = open_as_parquet(source, None, short_model.bundle.protocol, (), source)
-    repeated = engine.repeated_ids([read(spark, paths, "") for paths in given.table.alike()])
+    with sessions.quiet_spark():
+        repeated = engine.repeated_ids([read(spark, paths, "") for paths in given.table.alike()])
 
     def failing(*arguments):
         frame = read(*arguments)
@@ -161,6 +165,46 @@ def test_a_data_frame_of_the_cluster(spark, source, short_model, local, tmp_path
     assert refused["probability"].isna().all()
     rules = sorted(rule["rule"] for cell in refused["rejected"] for rule in cell)
     assert rules == sorted(expected[1]["rule"])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # MLflow's advice on type hints and examples
+def test_what_the_documentation_shows(spark, source, short_model, local, tmp_path):
+    import mlflow.pyfunc
+
+    from ketapredict.tracking import runs
+
+    short_model.save(tmp_path / "bundle")
+    table = pd.concat([pd.read_parquet(part) for part in sorted(source.iterdir())], ignore_index=True)
+    table.to_parquet(tmp_path / "one.parquet", index=False)
+    spark.read.parquet(str(tmp_path / "one.parquet")).createOrReplaceTempView("courses")
+    mlflow.pyfunc.save_model(
+        tmp_path / "logged",
+        python_model=str(Path(runs.__file__).with_name("pyfunc_model.py")),
+        artifacts={"bundle": str(tmp_path / "bundle")},
+        signature=model_signature(short_model.bundle, local[0]),
+        pip_requirements=["ketapredict"],
+    )
+    text = (ROOT / "docs" / "scoring.md").read_text()
+    for shown, own in {
+        "/shared/my-model/model": str(tmp_path / "bundle"),
+        "registry.courses": "courses",
+        "models:/induction-course-response@champion": str(tmp_path / "logged"),
+    }.items():
+        assert shown in text
+        text = text.replace(shown, own)
+    names = {"spark": spark}
+    found = []
+    with sessions.quiet_spark():
+        for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+            exec(code, names)
+            found.append(names["scored"].toArrow().to_pandas())
+    assert [len(one) for one in found] == [600, 600, 600]
+    expected = local[0].set_index("course_id")["probability"]
+    repeated = set(table["course_id"][table["course_id"].duplicated()])
+    for one in found:
+        kept = one[one["probability"].notna() & ~one["course_id"].isin(repeated)]
+        pd.testing.assert_series_equal(kept.set_index("course_id")["probability"].loc[expected.index], expected)
+        assert len(kept) == len(expected)
 
 
 def test_a_model_is_loaded_once_by_a_worker(short_model, monkeypatch):

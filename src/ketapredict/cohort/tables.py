@@ -168,7 +168,10 @@ def _named_columns(frame: pd.DataFrame, name: str, notices: list[str]) -> tuple[
 def without_markers(cells: pd.Series, markers: frozenset[str]) -> pd.Series:
     """Trim text and turn missing markers into missing cells."""
     if isinstance(cells.dtype, pd.CategoricalDtype):
-        levels = without_markers(pd.Series(cells.array.categories), markers)
+        given = pd.Series(cells.array.categories)
+        levels = without_markers(given, markers)
+        if levels.equals(given):
+            return cells
         codes, found = pd.factorize(levels)
         by_code = np.append(codes, -1)
         return pd.Series(pd.Categorical.from_codes(by_code[cells.array.codes], found), index=cells.index)

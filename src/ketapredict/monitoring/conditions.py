@@ -108,6 +108,10 @@ class Check:
         """Return the column whose absence leaves the check open."""
         return (self.column,) if self.column and self.judge(moment) is None else ()
 
+    def settled_by(self, _: Moment) -> tuple[str, ...]:
+        """Return the column that it was judged by; none for a check of the landmark alone."""
+        return (self.column,) if self.column else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Combination:
@@ -129,6 +133,12 @@ class Combination:
         if self.judge(moment) is not None:
             return ()
         return tuple(dict.fromkeys(name for part in self.parts for name in part.unknown(moment)))
+
+    def settled_by(self, moment: Moment) -> tuple[str, ...]:
+        """Return the columns of the parts that settle it."""
+        judged = self.judge(moment)
+        settling = [part for part in self.parts if part.judge(moment) is judged]
+        return tuple(dict.fromkeys(name for part in settling for name in part.settled_by(moment)))
 
 
 Condition = Check | Combination

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from ketapredict.cohort.cells import columns_of
 from ketapredict.cohort.cohort import REJECT_COLUMNS, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.observed import Observed
@@ -238,7 +239,7 @@ def _raw(batch: "pa.RecordBatch", shipment: Shipment, few: list[str]) -> RawCour
         first, second = (np.isin(hashes.view(np.int64), again) for hashes, again in pair)
         repeated = first & second & np.asarray(ids.is_valid())
     return RawCourses(
-        frame,
+        columns_of(frame),
         _row_numbers(columns, shipment, len(batch)),
         RejectLog(),
         used=len(batch),

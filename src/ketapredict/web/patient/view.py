@@ -11,7 +11,7 @@ from ketapredict.cohort.scales import SCALES, Scale
 from ketapredict.errors import CohortError
 from ketapredict.explain.patient import PatientExplanation
 from ketapredict.explain.words import moment_words, percent
-from ketapredict.monitoring import Note, latest_rated, monitoring_notes
+from ketapredict.monitoring import Note, Source, latest_rated, monitoring_notes
 from ketapredict.response_model import ResponseModel
 from ketapredict.web.patient.bar import probability_bar_svg
 from ketapredict.web.patient.frequencies import between_in_ten, in_ten, outcome_words
@@ -87,6 +87,8 @@ class PatientView:
         Without it there are no monitoring notes.
     notes : tuple of Note
         Monitoring notes, of what is known now.
+    now : str
+        `pre`, or the latest time point with a score.
     estimate : Estimate or None
     refusal : str
         Why there is no estimate; empty where there is one.
@@ -102,6 +104,7 @@ class PatientView:
     outcome: str
     gives_ketamine: bool
     notes: tuple[Note, ...]
+    now: str
     estimate: Estimate | None
     refusal: str
     landmarks: tuple[str, ...]
@@ -110,8 +113,29 @@ class PatientView:
     scores_picture: str
 
     def notes_in(self, state: str) -> tuple[Note, ...]:
-        """Return the notes in one state: `holds`, `unknown` or `clear`."""
+        """Return the notes in one state: `holds`, `unknown`, `clear` or `not applicable`."""
         return tuple(note for note in self.notes if note.state == state)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The sources of the notes that hold, each once: a printed page refers to them by their number."""
+        return tuple(dict.fromkeys(source for note in self.notes_in("holds") for source in note.rule.sources))
+
+    @property
+    def settled(self) -> tuple[tuple[str, tuple[Note, ...]], ...]:
+        """What was checked without a finding, by when that was: what was normal once may not be so now."""
+        clear = self.notes_in("clear")
+        groups: dict[str, list[Note]] = {}
+        for note in sorted(clear, key=lambda note: (note.known_at == "", note.known_at != self.now)):
+            groups.setdefault(self._checked_words(note.known_at), []).append(note)
+        return tuple((words, tuple(found)) for words, found in groups.items())
+
+    def _checked_words(self, known_at: str) -> str:
+        if not known_at:
+            return "Not due at this moment"
+        if known_at == self.now:
+            return f"Checked {landmark_words(known_at)}: nothing found"
+        return f"Checked {landmark_words(known_at)}, not since: nothing found then"
 
 
 def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = None) -> PatientView:
@@ -138,6 +162,7 @@ def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = No
         estimate = estimate_of(model, course, landmark)
     except CohortError as error:
         refusal = str(error)
+    now = latest_rated(values, bundle.protocol)
     scores = scores_over_time(values, bundle.protocol, scale, bundle.bands)
     threshold = float(outcome_thresholds(course.courses, bundle.outcome)[0])
     made_at = estimate.told.landmark if estimate else PRE
@@ -145,7 +170,8 @@ def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = No
         course_id=str(values["course_id"]),
         outcome=outcome_words(bundle.outcome, bundle.protocol.outcome),
         gives_ketamine=bundle.protocol.gives_ketamine,
-        notes=monitoring_notes(values, bundle.protocol, latest_rated(values, bundle.protocol)),
+        notes=monitoring_notes(values, bundle.protocol, now, course.extras),
+        now=now,
         estimate=estimate,
         refusal=refusal,
         landmarks=tuple(name for name in model.landmarks if name == PRE or _present(values[f"score_{name}"])),
