@@ -67,22 +67,22 @@ def as_text(cells: pd.Series) -> pd.Series:
     return pd.Series(text_cells(cells), index=cells.index, name=cells.name)
 
 
-def without_markers(cells: Cells) -> Cells:
-    """Return cells without the text that marks a missing one."""
+def tidied(cells: Cells) -> Cells:
+    """Return cells as reading a file leaves them: text without blanks around it, missing where it marks that."""
     if _are_objects(cells):
-        marked = np.array([isinstance(cell, str) and cell in MISSING_MARKERS for cell in cells], dtype=bool)
-    elif isinstance(cells.dtype, pd.StringDtype):
-        import pyarrow as pa
-        import pyarrow.compute as pc
+        kept = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
+        kept = [None if isinstance(cell, str) and cell in MISSING_MARKERS else cell for cell in kept]
+        tidy = np.empty(len(cells), dtype=object)
+        tidy[:] = kept
+        return tidy
+    if not isinstance(cells.dtype, pd.StringDtype):
+        return cells
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-        marked = np.asarray(pc.is_in(pa.array(cells, type=pa.large_string()), pa.array(MISSING_MARKERS)))
-    else:
-        return cells
-    if not marked.any():
-        return cells
-    kept = cells.copy()
-    kept[marked] = None
-    return kept
+    texts = pc.utf8_trim_whitespace(pa.array(cells, type=pa.large_string()))
+    marked = pc.is_in(texts, pa.array(MISSING_MARKERS, type=pa.large_string()))
+    return pd.array(pc.if_else(marked, pa.scalar(None, pa.large_string()), texts), dtype="str")
 
 
 def as_number(cells: pd.Series | Cells, *, decimal_comma: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort.cells import Cells, columns_of, without_markers
+from ketapredict.cohort.cells import Cells, columns_of, tidied
 from ketapredict.cohort.cohort import SIMULATED_NOTICE, Cohort, Counts, Source, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.mapping import Mapping
@@ -86,7 +86,8 @@ def refuse_no_course(raw: RawCourses, path: Path) -> None:
 def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Column, ...] = ()) -> Cohort:
     """Validate a table in the form of the cohort table, by the rules of every other way in.
 
-    Rows are numbered from 1. Text that marks a missing cell in a file marks one here.
+    Rows are numbered from 1. As in a file, blanks around text do not count, and what marks a missing cell there
+    marks one here.
 
     Parameters
     ----------
@@ -125,7 +126,7 @@ def cohort_from_cells(
     CohortError
         If required columns are absent.
     """
-    cells = {name: without_markers(column) for name, column in columns.items()}
+    cells = {name: tidied(column) for name, column in columns.items()}
     raw = RawCourses(cells, np.arange(1, count + 1), RejectLog(), used=count, simulated=holds_simulated(cells))
     return cohort_of(raw, protocol, extras)
 
