@@ -37,8 +37,6 @@ CELLS = st.one_of(
             "female",
             " Male",
             "BD-II",
-        ]
-        + [
             "MADRS",
             "HAMD-17",
             "PHQ-9",
@@ -48,7 +46,7 @@ CELLS = st.one_of(
             "simulated-x",
             "inf",
             "1e999",
-            "\u00b2",
+            "²",
             "0x10",
         ]
     ),
