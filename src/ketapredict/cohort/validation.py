@@ -11,7 +11,7 @@ from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.headers import holds_any, listed
 from ketapredict.cohort.observed import Observed, looking_back
 from ketapredict.cohort.protocols import Protocol
-from ketapredict.cohort.reshape import RawCourses
+from ketapredict.cohort.raw_courses import RawCourses
 from ketapredict.cohort.scales import (
     RECALL_REFUSED_BEFORE_HOURS,
     RECALL_WARNED_BEFORE_HOURS,
