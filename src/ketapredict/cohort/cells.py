@@ -53,11 +53,10 @@ def text_cells(cells: pd.Series | Cells) -> pd.api.extensions.ExtensionArray:
     if isinstance(cells.dtype, pd.StringDtype):
         return cells
     if _are_objects(cells):
-        texts = _object_texts(cells)
-    else:
-        codes, levels = pd.factorize(cells, use_na_sentinel=True)
-        texts = np.array([*(_text(level) for level in levels), None], dtype=object)[codes]
-    return pd.array(texts, dtype="str")
+        return pd.array(_object_texts(cells), dtype="str")
+    codes, levels = pd.factorize(cells, use_na_sentinel=True)
+    texts = pd.array([_text(level) for level in levels], dtype="str")
+    return texts.take(codes, allow_fill=True)
 
 
 def as_text(cells: pd.Series) -> pd.Series:

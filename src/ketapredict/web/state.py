@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from ketapredict.web.keys import Keys
 from ketapredict.web.patient.entered import EnteredCourses
+from ketapredict.web.searches import LastSearches
 from ketapredict.web.served import Served
 from ketapredict.web.settings import Settings
 from ketapredict.web.store.database import Database
@@ -30,6 +31,7 @@ class ServerState:
     recorder: Recorder
     security: SecurityLog
     entered: EnteredCourses = field(default_factory=EnteredCourses)
+    searches: LastSearches = field(default_factory=LastSearches)
     computing: threading.Lock = field(default_factory=threading.Lock)
 
 

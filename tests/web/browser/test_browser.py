@@ -90,11 +90,16 @@ def test_moving_the_24_hour_score_changes_probability_and_reasons_at_once(patien
     before = (page.locator("#probability").inner_text(), page.locator("#reasons li").first.inner_text())
     score = page.get_by_label("score at 24 h", exact=False).first
     spoken = page.locator("#what-if-result")
-    assert spoken.get_attribute("aria-live") == "polite"
+    heard = page.get_by_role("status")
+    assert heard.inner_text() == ""
     score.fill("1")
     page.wait_for_selector("#what-if-probability")
     first = page.locator("#what-if-probability").inner_text()
     assert "HYPOTHETICAL" in spoken.inner_text()
+    # A sentence is heard, and not the whole part with its tables.
+    assert spoken.get_attribute("aria-live") is None
+    assert re.search(rf"own estimate: {before[0]}. Hypothetical: {first}", heard.inner_text())
+    assert len(heard.inner_text()) < 120
     page.locator(".what-if-section").screenshot(path=pictures / "what-if.png")
     # The second time, when nothing is cold: until the page shows it.
     waits = []
@@ -123,6 +128,26 @@ def test_a_hypothetical_input_that_cannot_be_is_told_where_one_hears_it(patient)
     page.wait_for_selector("#what-if-result [role=alert]")
     assert "0 to 60 points" in page.locator("#what-if-result").inner_text()
     assert "999" not in page.locator("#what-if-result").inner_text()
+
+
+def test_a_score_that_is_not_known_has_no_place_on_a_slider(page, address):
+    page.goto(f"{address}/new")
+    fields = {"course_id": "no-72h", "score_baseline": "30", "score_24h": "20"}
+    for field, value in fields.items():
+        page.locator(f"#field-{field}").fill(value)
+    page.locator("#field-diagnosis").select_option("MDD")
+    press(page, "Show what to watch, and the estimate")
+    page.get_by_text("All other inputs").click()
+    known, baseline = (page.locator(f"#field-{name}") for name in ("score_24h", "score_baseline"))
+    slider = page.locator("#field-score_24h + input[type=range]")
+    assert slider.is_visible()
+    assert slider.input_value() == "20"
+    known.fill("")
+    assert not slider.is_visible()
+    known.fill("12")
+    assert slider.is_visible()
+    assert slider.input_value() == "12"
+    assert baseline.input_value() == "30"
 
 
 def test_what_if_without_scripts(browser, address, signed_in):

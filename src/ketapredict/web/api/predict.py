@@ -156,9 +156,7 @@ def _predictions(
                 landmark=result["landmark"],
                 outcome=result["outcome"],
                 probability=result["probability"],
-                interval=None
-                if result["p_low"] != result["p_low"]
-                else Interval(low=result["p_low"], high=result["p_high"]),
+                interval=_interval(result["p_low"], result["p_high"]),
                 trained_on=result["trained_on"],
                 in_scope=result["in_scope"],
                 notes=result["notes"],

@@ -12,7 +12,7 @@ from ketapredict.errors import CohortError, ModelError
 from ketapredict.explain.patient import CAVEAT
 from ketapredict.web.accounts.roles import User
 from ketapredict.web.pages.courses import Clinician
-from ketapredict.web.pages.entries import Entries, find_course
+from ketapredict.web.pages.entries import Entries, asked_landmark, find_course
 from ketapredict.web.patient.entered import HOURS_KEPT
 from ketapredict.web.patient.form import FieldGroup, course_from_entries, entries_of, form_columns, form_groups
 from ketapredict.web.patient.frequencies import outcome_words
@@ -95,7 +95,7 @@ def what_if(
     if course is None:
         return render(request, "not_found.html", status=404, reason=NO_COURSE)
     model, bundle = state.served.model, state.served.model.bundle
-    landmark = entered.get("landmark") or None
+    landmark = asked_landmark(state, entered.get("landmark"))
     own_entries = entries_of(course, bundle)
     changed = own_entries | {name: entered[name].strip() for name in own_entries if name in entered}
     changed |= {name: own_entries[name] for name in _IDENTITY}
@@ -138,16 +138,14 @@ def what_if(
 def judge(request: Request, token: str, user: Clinician, state: State, entered: Entries) -> Response:
     """Record what the clinician thinks of the estimate beside it, or show the form again."""
     course, _ = find_course(state, user, token)
-    landmark = entered.get("landmark") or None
     if course is None:
         return render(request, "not_found.html", status=404, reason=NO_COURSE)
+    landmark = asked_landmark(state, entered.get("landmark"))
     judgement, form = read_judgement(entered)
     if judgement is None:
         return _patient_page(request, token, user, state, landmark, template="patient.html", judged=form)
-    try:
-        told = estimate_of(state.served.model, course, landmark).told
-    except (CohortError, ModelError) as error:
-        return render(request, "not_found.html", status=404, reason=str(error))
+    with state.computing:
+        told = state.served.explanation(token, course, landmark)
     state.recorder.record_judgement(user, told, course, judgement)
     return RedirectResponse(f"/courses/{token}?landmark={told.landmark}#judgement-title", 303)
 
@@ -172,11 +170,9 @@ def _patient_page(
     course, is_entered = find_course(state, user, token)
     if course is None:
         return render(request, "not_found.html", status=404, reason=NO_COURSE)
-    try:
-        with state.computing:
-            view = patient_view(state.served.model, course, landmark)
-    except ModelError as error:
-        return render(request, "not_found.html", status=404, reason=str(error))
+    landmark = asked_landmark(state, landmark)
+    with state.computing:
+        view = patient_view(state.served.model, course, landmark)
     bundle = state.served.model.bundle
     _record(state, user, view.estimate, course, is_entered=is_entered, printed=template == "summary.html")
     # Of these inputs only: an entered patient may have the id of one in the cohort.

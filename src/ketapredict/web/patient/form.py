@@ -14,6 +14,7 @@ from ketapredict.errors import CohortError
 from ketapredict.model.bundle import Bundle
 from ketapredict.monitoring import monitoring_questions, open_questions
 from ketapredict.web.patient.inputs import cell_text, label_of
+from ketapredict.web.patient.typed_numbers import COMMA, has_comma
 
 # Concepts by the group of the form under which a clinician looks for them; the rest stands last.
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -185,6 +186,9 @@ def course_from_entries(
     errors: dict[str, str] = {}
     for name, expected in zip(cohort.rejects["column"], cohort.rejects["expected"], strict=True):
         errors.setdefault(str(name), f"Expected {_EXPECTED.get(str(name), expected)}.")
+    for name in errors:
+        if name in columns and columns[name].kind in ("number", "score") and has_comma(cells.get(name, "")):
+            errors[name] = COMMA
     if cells["scale"] not in bundle.scales:
         # What a score may be follows from the scale: first the scale.
         errors = {name: text for name, text in errors.items() if not name.startswith("score_")}
