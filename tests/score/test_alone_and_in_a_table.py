@@ -14,42 +14,13 @@ from ketapredict.cohort.read import cohort_from_cells, cohort_from_frame, read_c
 from ketapredict.simulate import simulate_cohort
 
 # What people and programs put into cells, right or wrong.
+TEXTS = "NA yes No TRUE 0 12.5 12,5 1e3 nan many female BD-II MADRS HAMD-17 PHQ-9 current control ketamine inf 1e999"
 CELLS = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-3, 130),
     st.floats(0, 70).map(lambda number: round(number, 1)),
-    st.sampled_from(
-        [
-            "",
-            "NA",
-            " ",
-            "yes",
-            "No",
-            "TRUE",
-            "0",
-            "12.5",
-            " 7 ",
-            "12,5",
-            "1e3",
-            "nan",
-            "many",
-            "female",
-            " Male",
-            "BD-II",
-            "MADRS",
-            "HAMD-17",
-            "PHQ-9",
-            "current",
-            "control",
-            "ketamine",
-            "simulated-x",
-            "inf",
-            "1e999",
-            "²",
-            "0x10",
-        ]
-    ),
+    st.sampled_from(["", " ", " 7 ", " Male", "simulated-x", "\u00b2", *TEXTS.split()]),
 )
 
 
@@ -74,7 +45,7 @@ def told_of(cohort: Cohort, model) -> dict[str, str]:
     return {name: json.dumps(found, sort_keys=True) for name, found in told.items()}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_alone_and_in_a_table(data, short_model, complete):
     protocol = short_model.bundle.protocol

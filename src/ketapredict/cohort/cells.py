@@ -16,6 +16,8 @@ import pandas as pd
 
 # One column: a NumPy array, or one of pandas' own (text, categories, nullable numbers), which have no types.
 type Cells = Any
+# pandas' `str`; found by its name, it would take longer to find than to use for one course.
+TEXT = pd.StringDtype(na_value=np.nan)
 
 MISSING_MARKERS: tuple[str, ...] = (
     "",
@@ -53,9 +55,9 @@ def text_cells(cells: pd.Series | Cells) -> pd.api.extensions.ExtensionArray:
     if isinstance(cells.dtype, pd.StringDtype):
         return cells
     if _are_objects(cells):
-        return pd.array(_object_texts(cells), dtype="str")
+        return pd.array(_object_texts(cells), dtype=TEXT)
     codes, levels = pd.factorize(cells, use_na_sentinel=True)
-    texts = pd.array([_text(level) for level in levels], dtype="str")
+    texts = pd.array([_text(level) for level in levels], dtype=TEXT)
     return texts.take(codes, allow_fill=True)
 
 
@@ -86,7 +88,7 @@ def tidied(cells: Cells) -> Cells:
 
     texts = pc.utf8_trim_whitespace(pa.array(cells, type=pa.large_string()))
     marked = pc.is_in(texts, pa.array(MISSING_MARKERS, type=pa.large_string()))
-    return pd.array(pc.if_else(marked, pa.scalar(None, pa.large_string()), texts), dtype="str")
+    return pd.array(pc.if_else(marked, pa.scalar(None, pa.large_string()), texts), dtype=TEXT)
 
 
 def as_number(cells: pd.Series | Cells, *, decimal_comma: bool = False) -> tuple[np.ndarray, np.ndarray]:
