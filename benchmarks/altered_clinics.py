@@ -40,6 +40,7 @@ from ketapredict.features.design import THRESHOLD, design_frame, features_at, th
 from ketapredict.model.evidence_only import with_moved_rate
 from ketapredict.model.fit import FEWEST_EVENTS, training_data
 from ketapredict.model.prior import read_prior
+from ketapredict.model.uncertainty import probability_interval
 from ketapredict.response_model import ResponseModel
 from ketapredict.simulate import Scenario, classes, effects, model, simulate_with_truth
 
@@ -49,6 +50,7 @@ NEW_COURSES = 4_000
 CORRELATIONS, SHARES_NONE, SHARES_ROBUST, MULTIPLES = (0.3, 0.8), (0.22, 0.34), (0.28, 0.45), (0.0, 2.0)
 WITH, WITHOUT, UNFITTED = "committee", "committee without the prior", "evidence model, unfitted"
 FEWEST_FOR_FOLDS = 5
+COVERAGE = "coverage"
 OTHERS = ("ridge logistic", "prevalence")
 
 
@@ -121,7 +123,11 @@ def one_world(number: int, sizes: tuple[int, ...], landmark: str, *, useless: bo
                     found = {WITH: committee(data, frame, number)}
                 found[WITHOUT] = committee(replace(data, prior=None), frame, number)
                 found |= {name: np.asarray(PEERS[name](X, data.labels, X_new, number), float) for name in OTHERS}
-            found[UNFITTED] = expit(unfitted.independent_log_odds(frame))
+            log_odds = unfitted.independent_log_odds(frame)
+            found[UNFITTED] = expit(log_odds)
+            low, high = probability_interval(*unfitted.uncertainty.log_odds(unfitted.centred_design(frame)), log_odds)
+            held = float(((low <= p) & (p <= high)).mean())
+            rows.append({"n": n, "number": number, "learner": COVERAGE, "excess": held})
             rows += [{"n": n, "number": number, "learner": name, "excess": excess(p, q)} for name, q in found.items()]
     return rows
 
@@ -140,6 +146,12 @@ def table_of(found: pd.DataFrame) -> str:
             lines.append(
                 f"| {n} | {len(wide)} | {name} | {wide[name].mean():.1f} ({wide[name].sem():.1f}) | {against} |"
             )
+    held = found[found["learner"] == COVERAGE].groupby("number")["excess"].first()
+    worst = ", ".join(f"{share:.2f}" for share in sorted(held)[:3])
+    lines.append(
+        f"\nThe evidence model's 90% intervals hold the true probability in {held.mean():.2f} of the new courses; in"
+    )
+    lines.append(f"the three clinics where they do so least, in {worst}.")
     return "\n".join(lines)
 
 

@@ -82,7 +82,8 @@ def evidence_model(
     courses = simulated_courses(protocol)
     shown = courses.subset(np.arange(len(courses)) < SHOWN)
     found = tuple((words, evaluate(model, cohort)) for words, cohort in tried_on)
-    facts = CardFacts(model, shown, (), Effort(repeats=1, refits=0, curve_repeats=0), {}, tried_on=found)
+    none = Effort(repeats=1, refits=0, curve_repeats=0)
+    facts = CardFacts(model, shown, (), none, {}, evidence=evidence, tried_on=found)
     return EvidenceModel(model, model_card(facts).html)
 
 

@@ -16,7 +16,7 @@ from ketapredict.errors import TrainingError
 from ketapredict.features.design import features_at
 from ketapredict.model.bundle import Bundle, TrainedOn
 from ketapredict.model.landmark_model import LandmarkModel
-from ketapredict.model.prior import NO_PRIOR, OWN_PRIOR, EvidencePrior, chosen_prior, read_prior
+from ketapredict.model.prior import NO_PRIOR, OWN_PRIOR, EvidencePrior, chosen_prior, read_prior, trials_within
 from ketapredict.model.score_bands import score_bands
 from ketapredict.model.training_profile import profiled_columns, training_profile
 from ketapredict.response_model import ResponseModel
@@ -24,6 +24,7 @@ from ketapredict.response_model import ResponseModel
 # Of the courses that are judged by a scope that they had no part in, for the profile of training.
 PROFILE_FOLDS = 5
 # What the numbers of a fit depend on, next to the data and the seed.
+ACTIVE_ARM_ADVICE = " With the active arm alone (`--arms active`) the evidence model can be started from."
 VERSIONED = ("ketapredict", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
 
 
@@ -81,7 +82,7 @@ def fit_response_model(
             refuse_too_few(data, landmark, outcome)
         except TrainingError as error:
             if evidence is None or all_arms or not cohort.protocol.gives_ketamine:
-                refused[landmark] = str(error)
+                refused[landmark] = f"{error}{ACTIVE_ARM_ADVICE if all_arms and evidence is not None else ''}"
                 continue
             simulated = simulated or simulated_courses(cohort.protocol)
             start = evidence_landmark(simulated, landmark, outcome, evidence)
@@ -92,6 +93,7 @@ def fit_response_model(
         models.append(fit_landmark(data, landmark, outcome, rng))
     if not models:
         raise TrainingError("No landmark can be fitted. " + " ".join(refused.values()))
+    only_evidence = all(model.from_evidence for model in models)
     provenance = provenance_of(cohort, courses, seed)
     provenance["notices"] = [*notices, *provenance["notices"]]
     bundle = Bundle(
@@ -101,7 +103,7 @@ def fit_response_model(
         scales=tuple(sorted(courses.table["scale"].astype(str).unique())),
         extras=cohort.extras,
         with_arm=all_arms,
-        trained_on="simulated" if cohort.simulated else "evidence" if notices else "real",
+        trained_on="simulated" if cohort.simulated else "evidence" if only_evidence else "real",
         provenance=provenance | {"weights": "completion" if weighted else "none", "prior": _prior_facts(evidence)},
         landmarks=tuple(models),
         bands=score_bands(courses, outcome),
@@ -164,11 +166,11 @@ def prior_for(cohort: Cohort, outcome: Outcome, choice: str | Path) -> EvidenceP
     """
     evidence = chosen_prior(choice, outcome)
     if evidence is not None:
-        twice = [name for name, sha256 in evidence.trials.items() if sha256 == cohort.sha256]
+        twice = trials_within(evidence, cohort)
         if twice:
             raise TrainingError(
-                f"Expected courses that the prior does not know; it was derived from these ({twice[0]}): they would "
-                f"count twice. Train with `--prior {NO_PRIOR}`, or with a prior without them: `python -m "
+                f"Expected courses that the prior does not know; it was derived from some of these ({twice[0]}): they "
+                f"would count twice. Train with `--prior {NO_PRIOR}`, or with a prior without them: `python -m "
                 f"ketapredict.prior.derive REALDATA --without {twice[0]} --output prior.json`, `--prior prior.json`."
             )
     return evidence
@@ -177,11 +179,14 @@ def prior_for(cohort: Cohort, outcome: Outcome, choice: str | Path) -> EvidenceP
 def _prior_facts(evidence: EvidencePrior | None) -> dict[str, Any]:
     if evidence is None:
         return {"used": False}
-    return {"used": True, "sha256": evidence.sha256, "trials": sorted(evidence.trials)}
+    trials = {trial.name: trial.treatment for trial in evidence.trials}
+    return {"used": True, "sha256": evidence.sha256, "trials": trials}
 
 
 def _rate_only(data: Any, landmark: str, outcome: Outcome) -> str:
     events = int(data.labels.sum())
+    if not len(data.labels):
+        return f"{landmark}: THE EVIDENCE MODEL as it is: no course has both the landmark's score and the outcome"
     return (
         f"{landmark}: THE EVIDENCE MODEL, of which only the rate was moved by {len(data.labels)} courses, {events} "
         f"with {outcome}: too few to fit or to validate anything here"

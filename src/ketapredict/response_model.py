@@ -148,6 +148,7 @@ class ResponseModel:
         texts = {"landmark": Phrases(position, self.landmarks), "notes": output.notes}
         nothing = np.zeros(len(rows), dtype=np.intp)
         texts |= {name: Phrases(nothing, (value,)) for name, value in self._constants.items()}
+        texts["trained_on"] = Phrases(position, tuple(self.bundle.origin(model) for model in self.bundle.landmarks))
         scored = ScoredColumns(
             rows, ids if len(rows) == len(cohort) else ids[rows], texts, output.numbers, output.in_scope
         )

@@ -137,7 +137,7 @@ def train(
                 )
             )
     model = with_verdicts(model, studies)
-    facts = CardFacts(model, courses, tuple(studies), effort, refused)
+    facts = CardFacts(model, courses, tuple(studies), effort, refused, evidence=evidence)
     parameters: Parameters = {
         "protocol": cohort.protocol.name,
         "outcome": outcome,

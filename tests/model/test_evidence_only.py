@@ -51,9 +51,12 @@ def test_the_interval_is_that_of_the_prior(model, courses, evidence):
     centred = model.centred_design(data.frame.head(50))
     _, deviation = model.uncertainty.log_odds(centred)
     rng = np.random.default_rng(0)
-    sds = np.diag(model.uncertainty.factor)[1:] / model.uncertainty.scales
-    drawn = rng.normal(0.0, evidence.rate_spread, (4000, 1)) + rng.normal(0.0, sds, (4000, len(sds))) @ centred.T
-    assert deviation == pytest.approx(drawn.std(axis=0), rel=0.06)
+    told = prior_at(evidence, features_at("72h", SHORT_PROTOCOL), "72h", SHORT_PROTOCOL)
+    place = [told.names.index(column.feature) for column in model.columns]
+    own = rng.normal(0.0, told.sds[place], (6000, len(place)))
+    drawn = own + rng.normal(size=(6000, 1)) * told.shared[place]
+    log_odds = rng.normal(0.0, evidence.rate_spread, (6000, 1)) + drawn @ centred.T
+    assert deviation == pytest.approx(log_odds.std(axis=0), rel=0.06)
 
 
 @settings(max_examples=15, deadline=None)

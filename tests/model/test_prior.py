@@ -25,6 +25,7 @@ from ketapredict.model.evidence_logistic import (
     fit_early_alone,
     fit_evidence_logistic,
     posterior_mode,
+    prior_precision,
 )
 from ketapredict.model.export import export_committee
 from ketapredict.model.fit import training_data
@@ -62,8 +63,16 @@ def test_published_effects_are_of_ketamine_and_carried_by_early_scores(evidence)
     protocol = BUILT_IN["single-infusion"]
     before = prior_at(evidence, features_at(PRE, protocol), PRE, protocol)
     after = prior_at(evidence, features_at("72h", protocol), "72h", protocol)
-    ect = before.means[before.names.index("failed_ect")]
-    assert ect < after.means[after.names.index("failed_ect")] < 0
+    history = before.means[before.names.index("family_history_alcohol")]
+    assert 0 < after.means[after.names.index("family_history_alcohol")] < history
+    # What was found of the 4 h score is in that score: it is not counted beside it.
+    assert before.means[before.names.index("failed_ect")] < 0
+    assert after.means[after.names.index("failed_ect")] == 0
+    at_4h = prior_at(evidence, features_at("4h", protocol), "4h", protocol)
+    assert at_4h.means[at_4h.names.index("failed_ect")] == 0
+    # Nobody is surer of what early scores leave over than of the whole.
+    for name in before.names:
+        assert after.sds[after.names.index(name)] >= before.sds[before.names.index(name)] - 1e-12
     other = replace(protocol, active_treatment="sertraline")
     assert "failed_ect" not in prior_at(evidence, features_at(PRE, other), PRE, other).names
 
@@ -92,17 +101,19 @@ def test_the_mode_is_that_of_an_independent_minimiser(seed, strength):
     weights = rng.uniform(0.5, 2, 40)
     means, sds, signs = rng.normal(size=3), rng.uniform(0.2, 2, 3), np.array([1, 0, -1])
     means = np.where(signs * means < 0, -means, means)
+    shared = rng.normal(size=3)
+    covariance = np.diag(sds**2) + np.outer(shared, shared)
 
     def loss(b):
         eta = b[0] + X @ b[1:]
-        away = (b[1:] - means) / sds
+        away = b[1:] - means
         data = weights @ (np.logaddexp(0, eta) - labels * eta)
-        return data + 0.5 * strength * away @ away + 0.5e-4 * b[0] ** 2
+        return data + 0.5 * strength * away @ np.linalg.solve(covariance, away) + 0.5e-4 * b[0] ** 2
 
     expected = minimize(
         loss, np.zeros(4), bounds=[(None, None), (0, None), (None, None), (None, 0)], method="L-BFGS-B", tol=1e-12
     )
-    found = posterior_mode(X, labels, means, sds, strength, signs, weights, np.r_[0.0, means])
+    found = posterior_mode(X, labels, means, prior_precision(sds, shared), strength, signs, weights, np.r_[0.0, means])
     assert loss(found) <= expected.fun + 1e-6
     assert (found[1:] * signs >= 0).all()
 

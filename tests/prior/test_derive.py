@@ -9,16 +9,27 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy.special import ndtr
 from statsmodels.stats.meta_analysis import combine_effects
 
 from ketapredict.cohort.columns import declared_columns
 from ketapredict.cohort.protocols import BUILT_IN, PRE
+from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.features.design import features_at
 from ketapredict.model.fit import training_data
 from ketapredict.model.prior import LINES
 from ketapredict.prior.derive import line_through, open_trials
-from ketapredict.prior.published import TYPICAL_EFFECT, baseline_effects, contrasts, from_correlation, pooled
+from ketapredict.prior.published import (
+    EXCLUDED,
+    TYPICAL_EFFECT,
+    baseline_effects,
+    contrasts,
+    from_correlation,
+    pooled,
+    rate_spread,
+)
 from ketapredict.prior.relations import Point, points_of_trial
+from ketapredict.simulate import simulate_cohort
 from ketapredict.simulate.evidence import evidence_table
 
 
@@ -59,6 +70,36 @@ def test_every_finding_is_a_confirmed_row_and_its_features_exist():
 def test_the_figures_are_those_of_the_evidence(row, column, figure):
     rows = evidence_table("predictors").set_index("pred_id")
     assert figure in str(rows.loc[row, column])
+
+
+def test_every_confirmed_row_is_used_or_excluded_with_a_reason():
+    rows = evidence_table("predictors")
+    confirmed = set(rows.loc[rows["verification"] == "confirmed", "pred_id"])
+    used = {source for contrast in contrasts() for finding in contrast.findings for source in finding.sources}
+    assert used | set(EXCLUDED) >= confirmed
+    assert not used & set(EXCLUDED)
+    assert set(EXCLUDED) <= confirmed
+
+
+def test_all_published_effects_together_reach_what_is_believed_of_them():
+    """An AUC near 0.60 before the infusion: that of a normal linear predictor of the SD found on simulated courses."""
+    cohort = cohort_from_frame(simulate_cohort(4000, 5), BUILT_IN["induction-course"])
+    frame = training_data(cohort, PRE, "response").frame
+    linear = sum(
+        effect.mean * frame[effect.feature].fillna(frame[effect.feature].mean())
+        for effect in baseline_effects()
+        if effect.feature in frame
+    )
+    assert 0.57 < ndtr(linear.std() / math.sqrt(2)) < 0.63
+
+
+def test_clinics_differ_as_a_meta_analysis_says():
+    spread, arms = rate_spread()
+    table = evidence_table("arms").set_index("arm_id").loc[list(arms)]
+    share = table["response_pct"].astype(float).to_numpy() / 100
+    variance = 1 / (table["n"].astype(float) * share * (1 - share))
+    other = combine_effects(np.log(share / (1 - share)), variance.to_numpy(), method_re="dl")
+    assert spread == pytest.approx(math.sqrt(other.tau2 + other.sd_eff_w_re**2), rel=1e-6)
 
 
 def test_directions_are_those_of_the_evidence():

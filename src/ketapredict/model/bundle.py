@@ -33,7 +33,7 @@ FORMAT_VERSION = 2
 MODEL_FILE = "model.json"
 CHECKSUM = "content_sha256"
 # `evidence/<protocol>`: a model that comes with the package.
-EVIDENCE = "evidence"
+EVIDENCE: Literal["evidence"] = "evidence"
 TrainedOn = Literal["simulated", "evidence", "real"]
 STATEMENTS: dict[str, str] = {
     "simulated": "SIMULATED: trained on simulated courses. Not validated on patients. Research software, not a "
@@ -102,11 +102,21 @@ class Bundle:
     @property
     def statement(self) -> str:
         """The first line of everything that this model touches; its first sentence says it where it is not ketamine."""
-        statement = STATEMENTS[self.trained_on]
-        if self.protocol.gives_ketamine:
-            return statement
-        trained, rest = statement.split(". ", 1)
-        return f"{trained}; {self.protocol.treatment_words}. {rest}"
+        trained, rest = STATEMENTS[self.trained_on].split(". ", 1)
+        evidence = [model for model in self.landmarks if model.from_evidence]
+        moved = any(model.updated is not None for model in evidence)
+        if self.trained_on == EVIDENCE and moved:
+            trained += "; only its rate was moved by real courses (their hash is in the provenance)"
+        elif evidence and self.trained_on != EVIDENCE:
+            where = ", ".join(model.landmark for model in evidence)
+            trained += f"; at {where} it is the evidence model, its rate at most moved by them"
+        if not self.protocol.gives_ketamine:
+            trained += f"; {self.protocol.treatment_words}"
+        return f"{trained}. {rest}"
+
+    def origin(self, model: LandmarkModel) -> TrainedOn:
+        """Return what the model of one landmark was trained on: one that no course has fitted is of evidence."""
+        return EVIDENCE if model.from_evidence and self.trained_on == "real" else self.trained_on
 
     def verdicts(self, landmark: str) -> tuple[str, ...] | None:
         """Return what cross-validation did not show of a landmark's model; None where it was not cross-validated."""

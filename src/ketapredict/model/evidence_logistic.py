@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.special import logit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
@@ -30,12 +31,12 @@ _INTERCEPT_PRECISION = 1e-4
 
 
 class EvidenceLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Posterior mode of a logistic regression under independent normal priors; the intercept is free.
+    """Posterior mode of a logistic regression under a normal prior; the intercept is free.
 
     Parameters
     ----------
-    means, sds : tuple of float
-        Prior of each coefficient, per standardised column.
+    means, sds, shared : tuple of float
+        Prior of the coefficients per standardised column: covariance diag(sds^2) + shared shared'.
     strength : float
         Multiplies the precision of all priors.
     signs : tuple of int
@@ -48,12 +49,14 @@ class EvidenceLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         means: tuple[float, ...],
         sds: tuple[float, ...],
+        shared: tuple[float, ...],
         strength: float = 1.0,
         signs: tuple[int, ...] | None = None,
         only: int | None = None,
     ) -> None:
         self.means = means
         self.sds = sds
+        self.shared = shared
         self.strength = strength
         self.signs = signs
         self.only = only
@@ -65,7 +68,8 @@ class EvidenceLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         signs = np.zeros(X.shape[1]) if self.signs is None else np.asarray(self.signs)
         start = _start(y, sample_weight, np.asarray(self.means)[used])
         found = posterior_mode(
-            X[:, used], y, np.asarray(self.means)[used], np.asarray(self.sds)[used], self.strength, signs[used],
+            X[:, used], y, np.asarray(self.means)[used],
+            prior_precision(np.asarray(self.sds)[used], np.asarray(self.shared)[used]), self.strength, signs[used],
             sample_weight, start,
         )  # fmt: skip
         self.intercept_ = float(found[0])
@@ -80,7 +84,7 @@ class EvidenceLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def fit_evidence_logistic(data: TrainingData, plan: DesignPlan, folds: Sequence[Fold]) -> FittedMember:
     """Fit the logistic regression that is drawn to the prior; the prior's strength by out-of-fold log-loss."""
-    means, sds = _per_unit(_prior(data), plan)
+    means, sds, shared = _per_unit(_prior(data), plan)
     signs = member_signs(plan, curves=False)
     frame = data.frame.to_numpy(float)
     design = FoldDesign.of(plan, list(data.frame.columns), curves=False)
@@ -88,15 +92,19 @@ def fit_evidence_logistic(data: TrainingData, plan: DesignPlan, folds: Sequence[
     for _, train, test in folds:
         X_train, X_test, scales = design.scaled(frame[train], frame[test])
         at, spread = _standardised(means, sds, scales)
+        precision = prior_precision(spread, shared * scales)
         labels, weights = data.labels[train], data.weights[train]
         start = _start(labels, weights, at)
         for position, strength in enumerate(STRENGTHS):
-            start = posterior_mode(X_train, labels, at, spread, strength, np.asarray(signs), weights, start)
+            start = posterior_mode(X_train, labels, at, precision, strength, np.asarray(signs), weights, start)
             scores[position, test] += start[0] + X_test @ start[1:]
     scores /= times_tested(folds, len(data.labels))
     chosen = chosen_strength(scores, data.labels, data.weights)
-    at, spread = _standardised(means, sds, design.scaled(frame, frame[:0])[2])
-    model = EvidenceLogistic(tuple(at.tolist()), tuple(spread.tolist()), STRENGTHS[chosen], signs)
+    scales = design.scaled(frame, frame[:0])[2]
+    at, spread = _standardised(means, sds, scales)
+    model = EvidenceLogistic(
+        tuple(at.tolist()), tuple(spread.tolist()), tuple((shared * scales).tolist()), STRENGTHS[chosen], signs
+    )
     pipeline = Pipeline([("columns", member_columns(plan, data, curves=False)), ("model", model)])
     pipeline.fit(frame, data.labels, model__sample_weight=data.weights)
     return FittedMember(EVIDENCE, pipeline, scores[chosen], {"strength": STRENGTHS[chosen]})
@@ -118,15 +126,16 @@ def fit_early_alone(data: TrainingData, plan: DesignPlan, folds: Sequence[Fold])
         X_train, X_test, scales = design.scaled(frame[train], frame[test])
         at, spread = _standardised(mean, sd, scales[[only]])
         found = posterior_mode(
-            X_train[:, [only]], data.labels[train], at, spread, 1.0, np.array([signs[only]]), data.weights[train],
-            _start(data.labels[train], data.weights[train], at),
+            X_train[:, [only]], data.labels[train], at, prior_precision(spread, np.zeros(1)), 1.0,
+            np.array([signs[only]]), data.weights[train], _start(data.labels[train], data.weights[train], at),
         )  # fmt: skip
         scores[test] += found[0] + X_test[:, only] * found[1]
     scores /= times_tested(folds, len(data.labels))
     means, sds = np.zeros(len(signs)), np.ones(len(signs))
     scale = design.scaled(frame, frame[:0])[2][[only]]
     means[[only]], sds[[only]] = _standardised(mean, sd, scale)
-    model = EvidenceLogistic(tuple(means.tolist()), tuple(sds.tolist()), 1.0, signs, only)
+    nothing = (0.0,) * len(signs)
+    model = EvidenceLogistic(tuple(means.tolist()), tuple(sds.tolist()), nothing, 1.0, signs, only)
     pipeline = Pipeline([("columns", member_columns(plan, data, curves=False)), ("model", model)])
     pipeline.fit(frame, data.labels, model__sample_weight=data.weights)
     return FittedMember(EARLY_ALONE, pipeline, scores, {"strength": 1.0})
@@ -152,19 +161,19 @@ def posterior_mode(
     X: np.ndarray,
     labels: np.ndarray,
     means: np.ndarray,
-    sds: np.ndarray,
+    precision: np.ndarray,
     strength: float,
     signs: np.ndarray,
     weights: np.ndarray | None,
     start: np.ndarray,
 ) -> np.ndarray:
-    """Return intercept and coefficients (p + 1,) under N(means, sds^2 / strength), each on the side of its sign."""
+    """Return intercept and coefficients (p + 1,) under N(means, (strength * precision)^-1), each on its sign's side."""
     low, high = np.where(signs > 0, 0.0, -np.inf), np.where(signs < 0, 0.0, np.inf)
     low, high = np.r_[-np.inf, low], np.r_[np.inf, high]
     found, _ = penalised_logistic(
         np.column_stack([np.ones(len(X)), X]),
         labels,
-        np.diag(np.r_[_INTERCEPT_PRECISION, strength / sds**2]),
+        block_diag(_INTERCEPT_PRECISION, strength * precision),
         np.clip(np.r_[0.0, means], low, high),
         weights=weights,
         low=low,
@@ -174,19 +183,27 @@ def posterior_mode(
     return found
 
 
+def prior_precision(sds: np.ndarray, shared: np.ndarray) -> np.ndarray:
+    """Return the inverse of diag(sds^2) + shared shared', (p, p) (Sherman and Morrison)."""
+    alone = sds**-2.0
+    towards = alone * shared
+    return np.asarray(np.diag(alone) - np.outer(towards, towards) / (1.0 + shared @ towards))
+
+
 def _prior(data: TrainingData) -> LandmarkPrior:
     if data.prior is None:
         raise ValueError("expected training data with a prior")
     return data.prior
 
 
-def _per_unit(prior: LandmarkPrior, plan: DesignPlan) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and SD per unit of each column, (p,); SD NaN where evidence says nothing."""
+def _per_unit(prior: LandmarkPrior, plan: DesignPlan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean, own SD and shared SD per unit of each column, (p,); own SD NaN where evidence says nothing."""
     place = {name: position for position, name in enumerate(prior.names)}
     means = [prior.means[place[f.name]] if f.name in place else 0.0 for f in plan.values]
     sds = [prior.sds[place[f.name]] if f.name in place else np.nan for f in plan.values]
-    unknown = [np.nan] * len(plan.missing)
-    return np.array([*means, *(0.0 for _ in unknown)]), np.array([*sds, *unknown])
+    shared = [prior.shared[place[f.name]] if f.name in place else 0.0 for f in plan.values]
+    unknown, zeros = [np.nan] * len(plan.missing), [0.0] * len(plan.missing)
+    return np.array([*means, *zeros]), np.array([*sds, *unknown]), np.array([*shared, *zeros])
 
 
 def _standardised(means: np.ndarray, sds: np.ndarray, scales: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

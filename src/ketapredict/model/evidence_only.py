@@ -60,16 +60,19 @@ def evidence_landmark(courses: Cohort, landmark: str, outcome: Outcome, evidence
     known = [feature for feature in data.features if feature.name in prior.names]
     columns = tuple(_column(feature, data) for feature in known)
     place = [prior.names.index(feature.name) for feature in known]
-    coefficients, sds = prior.means[place], prior.sds[place]
+    coefficients, sds, shared = prior.means[place], prior.sds[place], prior.shared[place]
     matrix = design_matrix(data.frame, columns)
     intercept = _rounded(_intercept(matrix @ coefficients, data.labels))
     scales = np.array([_rounded(scale) if scale > 1e-9 else 1.0 for scale in matrix.std(axis=0)])
     means = np.array([column.mean for column in columns])
+    covariance = np.diag(np.r_[evidence.rate_spread, sds * scales] ** 2)
+    covariance[1:, 1:] += np.outer(shared * scales, shared * scales)
     uncertainty = Uncertainty(
         scales,
         np.r_[_rounded(intercept + float(means @ coefficients)), coefficients * scales],
-        np.diag(np.r_[evidence.rate_spread, sds * scales]).astype(np.float16).astype(float),
+        _half_precision(np.linalg.cholesky(covariance)),
     )
+    scope = fit_scope(data.frame, data.features, out_of_sample_deviations(uncertainty, matrix - means))
     return LandmarkModel(
         landmark=landmark,
         features=tuple(known),
@@ -84,7 +87,8 @@ def evidence_landmark(courses: Cohort, landmark: str, outcome: Outcome, evidence
         events=int(data.labels.sum()),
         patients=len(np.unique(data.patients)),
         uncertainty=uncertainty,
-        scope=fit_scope(data.frame, data.features, out_of_sample_deviations(uncertainty, matrix - means)),
+        # Its features have no scale: the scale of the simulated courses is no limit of its experience.
+        scope=replace(scope, levels=tuple(seen for seen in scope.levels if seen.column != "scale")),
     )
 
 
@@ -125,9 +129,11 @@ def _posterior(prior: Uncertainty, centred: np.ndarray, data: TrainingData) -> U
     precision = np.linalg.inv(prior.factor @ prior.factor.T)
     mode, information = penalised_logistic(design, data.labels, precision, prior.coefficients, weights=data.weights)
     factor = np.linalg.cholesky(np.linalg.inv(information))
-    return Uncertainty(
-        prior.scales, np.array([_rounded(value) for value in mode]), factor.astype(np.float16).astype(float)
-    )
+    return Uncertainty(prior.scales, np.array([_rounded(value) for value in mode]), _half_precision(factor))
+
+
+def _half_precision(factor: np.ndarray) -> np.ndarray:
+    return np.asarray(factor.astype(np.float16).astype(float))
 
 
 def _column(feature: Feature, data: TrainingData) -> DesignColumn:

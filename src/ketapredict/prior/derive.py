@@ -13,14 +13,18 @@ lie apart (DerSimonian and Laird, around a line). A clinic's own coefficient is 
 
     sqrt(tau^2 + SE(line)^2 + (UNKNOWN_TREATMENT * height)^2 / trials),
 
-the last for what few trials cannot show: how much treatments differ. It narrows as trials are added.
+the last for what few trials cannot show: how much treatments differ. It narrows as trials are added. The points of the
+simulator are not independent of each other: one unknown correlation moves them all. What the lines share is the mean
+over the simulator's points of the distance to the farther of its ends over 1.645, the SD of which these are the ends of
+90%.
 """
 
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -33,8 +37,9 @@ from ketapredict.cohort.mapping_file import mapping_folder
 from ketapredict.cohort.outcomes import Outcome
 from ketapredict.cohort.protocols import BUILT_IN, PRE
 from ketapredict.cohort.read import cohort_from_frame, read_cohort
-from ketapredict.model.fit import training_data
-from ketapredict.model.prior import FORMAT, FORMAT_VERSION, LINES, Line, relative_time
+from ketapredict.errors import CohortError, KetapredictError
+from ketapredict.model.fit import FEWEST_EVENTS, training_data
+from ketapredict.model.prior import FORMAT, FORMAT_VERSION, LINES, Line, course_digests, relative_time
 from ketapredict.prior.published import Contrast, baseline_effects, contrasts, rate_spread
 from ketapredict.prior.relations import Point, coefficients_beside, points_of_trial, relations
 from ketapredict.simulate import simulate_cohort
@@ -51,8 +56,12 @@ CORRELATIONS = (0.3, 0.5, 0.8)
 UNKNOWN_TREATMENT = 0.4
 # Where the correlation changes nothing, the simulator is still only a model.
 SMALLEST_ERROR = 0.1
+# Of the severity beside early scores nobody knows more: 0.13 log-odds for one SD of a relative score.
+SMALLEST_SPREAD_OF_SEVERITY = 1.0
+_SEVERITY = "severity"
 # Lines are drawn where landmarks are: their height is taken here.
 TYPICAL_TIME = 0.25
+NO_MAPPING = "none"
 STATEMENT = "From published evidence, open trials of other treatments and simulated courses; not validated on patients."
 
 Simulated = dict[tuple[str, float], Cohort]
@@ -73,7 +82,7 @@ def derive(trials: dict[str, Cohort], simulated: Simulated) -> dict[str, Any]:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "made_from": {
-            "trials": {name: {"data_sha256": cohort.sha256} for name, cohort in trials.items()},
+            "trials": {name: _trial(name, cohort) for name, cohort in trials.items()},
             "simulator": {"courses": COURSES, "sites": SITES, "seed": SEED, "early_end_correlation": CORRELATIONS},
         },
         "rate": _rate(),
@@ -93,7 +102,7 @@ def simulated_cohorts() -> Simulated:
 
 
 def line_through(points: Sequence[Point], trials: int) -> tuple[Line, float]:
-    """Return the line through points, with its spread, and tau."""
+    """Return the line through points, with its spread and nothing that is shared, and tau."""
     times = np.array([point.time for point in points])
     values = np.array([point.value for point in points])
     variances = np.array([point.standard_error for point in points]) ** 2
@@ -112,7 +121,19 @@ def line_through(points: Sequence[Point], trials: int) -> tuple[Line, float]:
     here = np.array([1.0, TYPICAL_TIME])
     unknown = (UNKNOWN_TREATMENT * float(here @ around)) ** 2 / max(trials, 0.5)
     spread = float(np.sqrt(tau2 + here @ covariance @ here + unknown))
-    return Line(_rounded(around[0]), _rounded(around[1]), _rounded(spread)), _rounded(np.sqrt(tau2))
+    return Line(_rounded(around[0]), _rounded(around[1]), _rounded(spread), 0.0), _rounded(np.sqrt(tau2))
+
+
+def _trial(name: str, cohort: Cohort) -> dict[str, Any]:
+    """Return what is kept of a trial: enough to recognise its courses, not enough to know them."""
+    points = {outcome: len(points_of_trial(name, cohort, outcome)) for outcome in OUTCOMES}
+    if not any(points.values()):
+        raise CohortError(
+            f"Expected a trial with a landmark at which at least {FEWEST_EVENTS} courses of the active arm have the "
+            f"outcome and {FEWEST_EVENTS} have not; {name} has none. A prior learns nothing from it."
+        )
+    treatment = cohort.protocol.active_treatment
+    return {"treatment": treatment, "points": points, "courses": sorted(set(course_digests(cohort)))}
 
 
 def _rate() -> dict[str, Any]:
@@ -122,25 +143,30 @@ def _rate() -> dict[str, Any]:
 
 def _of_outcome(trials: dict[str, Cohort], simulated: Simulated, outcome: Outcome) -> dict[str, Any]:
     points = [point for name, cohort in trials.items() for point in points_of_trial(name, cohort, outcome)]
-    points += _simulated_points(simulated, outcome)
+    found, ranges = _simulated_points(simulated, outcome)
+    points += found
     lines, between = {}, {}
     for name in LINES:
         of_line = [point for point in points if point.line == name]
         n_trials = len({point.source for point in of_line if not point.source.startswith(SIMULATED)})
         line, between[name] = line_through(of_line, n_trials)
-        lines[name] = asdict(line)
+        least = SMALLEST_SPREAD_OF_SEVERITY if name == _SEVERITY else 0.0
+        shared = _rounded(np.mean(ranges[name]))
+        lines[name] = asdict(replace(line, spread=max(line.spread, least), shared=shared))
     return {
         "lines": lines,
         "tau": between,
-        # The published effects are of response; on remission nothing was found that could be used.
+        # The published effects are of response; of remission P38 says that resistance lowers it, without a figure.
         "baseline": [_plain_effect(effect) for effect in baseline_effects()] if outcome == "response" else [],
         "points": [_plain_point(point) for point in points],
     }
 
 
-def _simulated_points(simulated: Simulated, outcome: Outcome) -> list[Point]:
+def _simulated_points(simulated: Simulated, outcome: Outcome) -> tuple[list[Point], dict[str, list[float]]]:
+    """Return the points at the middle correlation, and for each line what the correlation leaves open, as SDs."""
     low, middle, high = CORRELATIONS
-    points = []
+    points: list[Point] = []
+    ranges: dict[str, list[float]] = {name: [] for name in LINES}
     for name, protocol in BUILT_IN.items():
         published = [effect.feature for effect in baseline_effects() if effect.mean != 0.0]
         before = {c: training_data(simulated[name, c], PRE, outcome) for c in CORRELATIONS}
@@ -162,7 +188,10 @@ def _simulated_points(simulated: Simulated, outcome: Outcome) -> list[Point]:
                 error = abs(found[high][line] - found[low][line]) / (2 * ndtri(0.95))
                 error = max(error, SMALLEST_ERROR * abs(value))
                 points.append(Point(line, f"{SIMULATED} {name}", landmark, time, value, error, 0, 0))
-    return points
+                # Coefficients grow faster towards a perfect correlation: the farther end is what must be covered.
+                farther = max(abs(found[end][line] - value) for end in (low, high))
+                ranges[line].append(farther / ndtri(0.95))
+    return points, ranges
 
 
 def _plain_contrast(contrast: Contrast) -> dict[str, Any]:
@@ -212,13 +241,26 @@ def main() -> None:
         default=[],
         nargs=4,
         metavar=("NAME", "COHORT", "MAPPING", "PROTOCOL"),
-        help="a trial of your own, of ketamine or not",
+        help=f"a trial of your own, of ketamine or not; MAPPING {NO_MAPPING} where it is a cohort table",
     )
-    parser.add_argument("--output", type=Path, default=Path(str(files("ketapredict") / "data" / "prior.json")))
+    parser.add_argument("--output", type=Path, help="default: the package's own")
     arguments = parser.parse_args()
-    trials = {name: cohort for name, cohort in open_trials(arguments.realdata).items() if name not in arguments.without}
-    trials |= {name: read_cohort(Path(file), *given) for name, file, *given in arguments.add}
-    write_prior(derive(trials, simulated_cohorts()), arguments.output)
+    if (arguments.add or arguments.without) and arguments.output is None:
+        parser.error("--add and --without need --output: the package's own prior is of the open trials as they are.")
+    output = arguments.output or Path(str(files("ketapredict") / "data" / "prior.json"))
+    try:
+        trials = open_trials(arguments.realdata)
+        trials = {name: cohort for name, cohort in trials.items() if name not in arguments.without}
+        for name, file, mapping, protocol in arguments.add:
+            trials[name] = read_cohort(Path(file), None if mapping == NO_MAPPING else mapping, protocol)
+        write_prior(derive(trials, simulated_cohorts()), output)
+    except KetapredictError as error:
+        raise SystemExit(f"Error: {error}") from None
+    for name, cohort in trials.items():
+        points = {outcome: len(points_of_trial(name, cohort, outcome)) for outcome in OUTCOMES}
+        told = f"{name} ({cohort.protocol.active_treatment}): {points['response']} coefficients for response"
+        sys.stdout.write(f"{told}\n")
+    sys.stdout.write(f"{output}\n")
 
 
 if __name__ == "__main__":

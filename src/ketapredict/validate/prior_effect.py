@@ -37,9 +37,9 @@ def prior_table(model: LandmarkModel, data: TrainingData) -> pd.DataFrame:
         the whole), `worth_courses`, `sources, certainty`.
 
         `worth_courses` is the effective sample size of the prior (Morita, Thall and Mueller 2008,
-        doi:10.1111/j.1541-0420.2007.00888.x) for one coefficient: strength / SD^2 over the information of one course,
-        the mean of p (1 - p) (x - mean)^2; infinite where the feature does not vary. NaN where the feature does not
-        enter.
+        doi:10.1111/j.1541-0420.2007.00888.x) for one coefficient taken alone: strength / SD^2 over the information of
+        one course, the mean of p (1 - p) (x - mean)^2; infinite where the feature does not vary. NaN where the feature
+        does not enter.
     """
     prior = data.prior
     if prior is None:
@@ -51,7 +51,7 @@ def prior_table(model: LandmarkModel, data: TrainingData) -> pd.DataFrame:
     p = expit(model.independent_log_odds(data.frame))
     rows = []
     for name, mean, sd, source, certainty in zip(
-        prior.names, prior.means, prior.sds, prior.sources, prior.certainty, strict=True
+        prior.names, prior.means, prior.spreads, prior.sources, prior.certainty, strict=True
     ):
         fitted = committee = worth = np.nan
         if name in place:

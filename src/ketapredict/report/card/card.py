@@ -48,7 +48,8 @@ def model_card(facts: CardFacts) -> Card:
         explanations, audit, specification,
     )  # fmt: skip
     if not facts.studies:  # no course has fitted it: there is nothing to validate
-        parts = (summary, purpose, evidence, data, explanations, specification)
+        met = any(model.updated for model in facts.model.bundle.landmarks)
+        parts = (summary, purpose, evidence, *((data,) if met else ()), explanations, specification)
     sections = [part(facts) for part in parts]
     if facts.tried_on:
         sections.insert(3, elsewhere(facts))

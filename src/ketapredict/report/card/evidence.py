@@ -5,8 +5,9 @@ import pandas as pd
 
 from ketapredict.features.design import features_at
 from ketapredict.model.bundle import Bundle
+from ketapredict.model.evidence_logistic import UNKNOWN_SD
 from ketapredict.model.landmark_model import LandmarkModel
-from ketapredict.model.prior import EvidencePrior, prior_at, read_prior
+from ketapredict.model.prior import EvidencePrior, prior_at
 from ketapredict.report.card.facts import CardFacts, interval, number
 from ketapredict.report.card.page import Block, Heading, Points, Section, Table, Text
 from ketapredict.validate.measures import MEASURES
@@ -18,12 +19,12 @@ def evidence(facts: CardFacts) -> Section:
     title = "What came from evidence and what from this data"
     if not prior["used"]:
         return Section("evidence", title, [Text("Nothing came from evidence: the model was fitted without a prior.")])
-    trials = ", ".join(prior["trials"]) or "none"
+    trials = ", ".join(f"{name} ({treatment})" for name, treatment in prior["trials"].items()) or "none"
     blocks: list[Block] = [
         Text(
             "Each coefficient starts from a prior: a mean and a spread (SD) that say how far a clinic may be from it. "
-            f"The prior (SHA-256 `{prior['sha256'][:12]}…`) comes from three sources kept apart: open trials of other "
-            f"treatments ({trials}), the calibrated simulator, and published effects, whose rows of the evidence are "
+            f"The prior (SHA-256 `{prior['sha256'][:12]}…`) comes from three sources kept apart: trials whose courses "
+            f"were at hand ({trials}), the calibrated simulator, and published effects, whose rows of the evidence are "
             "named. Published effects are marginal and from single small studies: they are drawn to 0."
         )
     ]
@@ -31,9 +32,8 @@ def evidence(facts: CardFacts) -> Section:
         if "prior" in study.tables:
             blocks += _fitted(model.landmark, study.tables["prior"], study.tables["prior_performance"])
     alone = [model for model in facts.model.bundle.landmarks if model.from_evidence]
-    own = read_prior(facts.model.bundle.outcome)
     for model in alone:
-        blocks += _alone(facts.model.bundle, model, own if own.sha256 == prior["sha256"] else None)
+        blocks += _alone(facts.model.bundle, model, facts.evidence)
     return Section("evidence", title, blocks)
 
 
@@ -75,7 +75,9 @@ def _fitted(landmark: str, coefficients: pd.DataFrame, performance: pd.DataFrame
         ),
         Text(
             "Worth: how many of these courses say as much about that one coefficient as the prior does (Morita, Thall "
-            "and Müller 2008). All that is not in this table is drawn to 0 more strongly."
+            "and Müller 2008), taken alone. Of all else evidence says nothing: it is drawn to 0, with an SD of "
+            f"{UNKNOWN_SD} for one SD of the feature. Nobody knows how closely late scores follow early ones under "
+            "ketamine: that is part of the spread of early improvement, and moves all its coefficients together."
         ),
         Table(
             f"Out of fold with the prior and without it at {landmark}, the same folds",
@@ -86,19 +88,21 @@ def _fitted(landmark: str, coefficients: pd.DataFrame, performance: pd.DataFrame
 
 
 def _alone(bundle: Bundle, model: LandmarkModel, evidence: EvidencePrior | None) -> list[Block]:
-    """Return the coefficients of a model that no course has fitted; sources are those of the package's own prior."""
+    """Return the coefficients of a model that no course has fitted, with what the prior says of them."""
     told: dict[str, list[str]] = {}
     if evidence is not None:
         features = features_at(model.landmark, bundle.protocol)
         prior = prior_at(evidence, features, model.landmark, bundle.protocol)
         told = {
             name: [f"{sd:.3f}", certainty, source]
-            for name, sd, certainty, source in zip(prior.names, prior.sds, prior.certainty, prior.sources, strict=True)
+            for name, sd, certainty, source in zip(
+                prior.names, prior.spreads, prior.certainty, prior.sources, strict=True
+            )
         }
     moved = f"its rate moved by {model.updated.courses} courses" if model.updated else "no patient's data in it"
     labels = {feature.name: feature.label for feature in model.features}
     rows = [
-        [labels[column.feature], f"{value:+.3f}", *told.get(column.feature, ["–", "–", "a prior of one's own"])]
+        [labels[column.feature], f"{value:+.3f}", *told.get(column.feature, ["–", "–", "–"])]
         for column, value in zip(model.columns, model.coefficients, strict=True)
     ]
     header = ["per unit of the feature, log-odds", "prior", "SD", "certainty", "from"]

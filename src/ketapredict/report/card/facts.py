@@ -8,6 +8,7 @@ import numpy as np
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.model.landmark_model import LandmarkModel
+from ketapredict.model.prior import EvidencePrior
 from ketapredict.response_model import ResponseModel
 from ketapredict.validate.evaluation import Evaluation
 from ketapredict.validate.study import Effort, LandmarkStudy
@@ -27,6 +28,8 @@ class CardFacts:
     effort : Effort
     refused : dict of str to str
         The reason for each landmark that could not be fitted or updated.
+    evidence : EvidencePrior or None
+        The prior that was started from, where there was one.
     tried_on : tuple of (str, Evaluation)
         Courses that the model has not met, in words, and how it did on them.
     updates : dict of str to dict
@@ -39,6 +42,7 @@ class CardFacts:
     effort: Effort
     refused: dict[str, str]
     updates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    evidence: EvidencePrior | None = None
     tried_on: tuple[tuple[str, Evaluation], ...] = ()
 
     @property

@@ -1,6 +1,7 @@
 """What a model is for and not for, what it is made from, and what must be known first."""
 
 from ketapredict.explain.words import moment_words, percent
+from ketapredict.model.bundle import MARKS
 from ketapredict.report.card.facts import CardFacts, interval
 from ketapredict.report.card.page import Block, Points, Section, Table, Text
 from ketapredict.report.words import OUTCOME_WORDS
@@ -84,7 +85,7 @@ def purpose(facts: CardFacts) -> Section:
         ["Weights", "for completion" if provenance.get("weights") == "completion" else "none"],
         ["Arms", "all arms, the arm is a feature" if bundle.with_arm else "active treatment only"],
         ["Made for", "research by data scientists, clinicians and trial statisticians who can read this page"],
-        ["Trained on", {"simulated": "SIMULATED courses", "real": "REAL courses"}.get(bundle.trained_on, "evidence")],
+        ["Trained on", {"real": "REAL courses"}.get(bundle.trained_on, MARKS[bundle.trained_on])],
         ["Training data", f"SHA-256 `{provenance['data_sha256']}`"],
         ["Seed", str(provenance["seed"])],
         ["Versions", ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())],
