@@ -64,6 +64,11 @@ def text_cells(cells: pd.Series | Cells) -> pd.api.extensions.ExtensionArray:
     return texts.take(codes, allow_fill=True)
 
 
+def is_missing(value: object) -> bool:
+    """Whether one cell of a table is missing: None, NaN, NaT or NA."""
+    return value is None or value is pd.NA or bool(value != value)
+
+
 def as_text(cells: pd.Series) -> pd.Series:
     """Return cells as `text_cells` does, as a series with the same index and name."""
     if isinstance(cells.dtype, pd.StringDtype):

@@ -47,14 +47,12 @@ def to_page(found: Monitoring) -> str:
     blocks: list[Block] = [verdict, Text(f"{found.courses} new courses. {len(found.comparisons)} comparisons.")]
     if found.notes:
         blocks.append(Points([f"{note}." for note in found.notes]))
-    sections = [
-        Section("verdict", "What differs", blocks),
-        Section("comparisons", "All comparisons", [_table("Most certain first.", table)]),
-    ]
+    sections = [Section("verdict", "What differs", blocks)]
     sections += [
         Section(f"figures-{landmark}", f"Landmark {moment_words(landmark)}", _figures(found, landmark))
         for landmark in found.estimates
     ]
+    sections.append(Section("comparisons", "All comparisons", [_table("Most certain first.", table)]))
     if found.outcomes:
         caption = "Outcomes that have arrived; 95% intervals."
         sections.append(Section("outcomes", "Calibration", [_table(caption, outcome_table(found))]))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ketapredict.cohort.cells import is_missing
 from ketapredict.cohort.protocols import BASELINE, Protocol
 from ketapredict.cohort.scales import SCALES
 
@@ -36,7 +37,7 @@ class Moment:
     def value(self, column: str) -> object | None:
         """Return the value of a column, None where it is missing or no such column exists."""
         found = self.values.get(column)
-        return None if found is None or found != found else found
+        return None if is_missing(found) else found
 
     def reached(self, time_point: str) -> bool:
         """Whether the landmark is at or after a time point of the protocol."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ketapredict.cohort.cells import is_missing
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import outcome_thresholds
 from ketapredict.cohort.protocols import PRE
@@ -174,7 +175,7 @@ def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = No
         now=now,
         estimate=estimate,
         refusal=refusal,
-        landmarks=tuple(name for name in model.landmarks if name == PRE or _present(values[f"score_{name}"])),
+        landmarks=tuple(name for name in model.landmarks if name == PRE or not is_missing(values[f"score_{name}"])),
         scale=scale,
         scores=scores,
         scores_picture=scores_svg(scores, scale, bundle.outcome, made_at, None if np.isnan(threshold) else threshold),
@@ -221,7 +222,3 @@ def verdicts_of(model: ResponseModel, landmark: str) -> tuple[str, ...] | None:
 def landmark_words(landmark: str) -> str:
     """Return when an estimate was made, in words."""
     return moment_words(landmark) if landmark == PRE else f"at {moment_words(landmark)}"
-
-
-def _present(value: object) -> bool:
-    return value is not None and value == value

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ketapredict.cohort.cells import is_missing
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.explain.patient import PatientExplanation
 from ketapredict.response_model import ResponseModel
@@ -151,7 +152,7 @@ def _plain(value: Any) -> Any:
     """Return a cell as JSON has it; None where it is missing."""
     if isinstance(value, float):
         return None if value != value else float(value)
-    if value is None or pd.isna(value):
+    if is_missing(value):
         return None
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
