@@ -27,6 +27,24 @@ def test_scoring(tmp_path):
     rows = cells(done.stdout)
     assert {"from file to file / native stages", "score and explain", "pred_contribs"} <= {row[0] for row in rows}
     assert re.search(r"2,000 scored, 0 rejected, [\d.]+ s, peak \d+ MiB", done.stdout)
+    one = {row[0]: [float(cell) for cell in row[1:]] for row in rows if row[0].startswith(("predict", "ketapredict"))}
+    assert set(one) == {"predict", "ketapredict explain", "ketapredict score"}
+    # Of one patient: milliseconds of the processor; and at least what importing takes.
+    assert one["predict"][0] < 20
+    assert min(one["ketapredict explain"][1], one["ketapredict score"][1]) > 1
+
+
+def test_serving():
+    command = [sys.executable, BENCHMARKS / "serving.py", "--seconds=0.5", "--users=2", "--rate=10"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()[3:]]
+    assert [line[0].rstrip(",") for line in lines] == ["REST", "REST", "patient's", "what-if", "what-if"]
+    for line in lines:
+        rate, median, p95, p99, largest, each = map(float, line[-6:])
+        assert rate > 0
+        assert 0 < median <= p95 <= p99 <= largest
+        assert each > 0
 
 
 def cells(text: str) -> list[list[str]]:

@@ -7,7 +7,9 @@ import time
 import numpy as np
 import pytest
 
-HEAVY = ("xgboost", "sklearn", "scipy", "mlflow", "matplotlib", "shap", "duckdb")
+# The last two: what mappings need.
+HEAVY = ("xgboost", "sklearn", "scipy", "mlflow", "matplotlib", "shap", "duckdb", "ketapredict.cohort.mapping")
+HEAVY += ("ketapredict.cohort.reshape",)
 COMMAND = """
 import sys
 sys.argv = ["ketapredict", *sys.argv[1:]]
@@ -47,5 +49,5 @@ def test_one_course_takes_milliseconds(short_model, short_cohort, verb):
         start = time.process_time()
         short_model.predict(course) if verb == "predict" else short_model.explain(course, course.table["course_id"][0])
         took.append(time.process_time() - start)
-    # The goal is 2 ms on a machine of its own; here others run beside.
-    assert np.median(took) < 0.008
+    # The goal is 2 ms on a machine of its own (`benchmarks/scoring.py --only-one`); here others run beside.
+    assert np.median(took) < 0.005

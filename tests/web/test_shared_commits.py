@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from ketapredict.web.store.records import Filter, page_of
 from ketapredict.web.store.schema import security_events
@@ -76,3 +76,24 @@ def test_what_cannot_be_written_fails_alone(database, slow_disk):
     assert sorted(name for name in names(database) if name != "second") == sorted(
         f"w{number}" for number in range(WRITERS) if done[number]
     )
+
+
+def test_where_the_database_does_not_answer_nobody_is_told_otherwise(database, monkeypatch):
+    tried = []
+
+    @contextmanager
+    def refusing():
+        tried.append(1)
+        raise OperationalError("", {}, Exception("no answer"))
+        yield
+
+    monkeypatch.setattr(database, "write", refusing)
+    commits = SharedCommits(database)
+    with ThreadPoolExecutor(WRITERS) as pool:
+        written = [pool.submit(commits.insert, security_events, [event(f"w{n}")]) for n in range(WRITERS)]
+        errors = [future.exception() for future in written]
+    assert all(isinstance(error, OperationalError) for error in errors)
+    assert len(tried) <= WRITERS
+    monkeypatch.undo()
+    commits.insert(security_events, [event("later")])
+    assert names(database) == ["later"]

@@ -9,10 +9,13 @@ import datetime
 import numbers
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # One column: a NumPy array, or one of pandas' own (text, categories, nullable numbers), which have no types.
 type Cells = Any
@@ -87,8 +90,10 @@ def tidied(cells: Cells) -> Cells:
     import pyarrow.compute as pc
 
     texts = pc.utf8_trim_whitespace(pa.array(cells, type=pa.large_string()))
-    marked = pc.is_in(texts, pa.array(MISSING_MARKERS, type=pa.large_string()))
-    return pd.array(pc.if_else(marked, pa.scalar(None, pa.large_string()), texts), dtype=TEXT)
+    marked = pc.is_in(texts, _markers())
+    if pc.any(marked).as_py():
+        texts = pc.if_else(marked, pa.scalar(None, pa.large_string()), texts)
+    return pd.array(texts, dtype=TEXT)
 
 
 def as_number(cells: pd.Series | Cells, *, decimal_comma: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +184,7 @@ def as_level(cells: pd.Series | Cells, levels: Sequence[str]) -> tuple[np.ndarra
     if isinstance(cells.dtype, pd.CategoricalDtype):
         codes, distinct = cells.codes, text_cells(cells.categories.array)
     else:
-        codes, distinct = pd.factorize(text_cells(cells), use_na_sentinel=True)
+        codes, distinct = _encoded(text_cells(cells))
     table = np.array([*(places.get(str(text).strip().casefold(), -1) for text in distinct), -1], dtype=np.int64)
     positions = table[codes]
     if table[:-1].min(initial=0) >= 0:
@@ -199,6 +204,24 @@ def has_decimal_comma(cells: pd.Series) -> bool:
 @cache
 def _places(levels: tuple[str, ...]) -> Mapping[str, int]:
     return {level.casefold(): place for place, level in enumerate(levels)}
+
+
+@cache
+def _markers() -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.array(MISSING_MARKERS, type=pa.large_string())
+
+
+def _encoded(texts: Cells) -> tuple[np.ndarray, list[str]]:
+    """Return the position of each text among the distinct ones, -1 where it is missing, and these."""
+    import pyarrow as pa
+
+    found = pa.array(texts, type=pa.large_string())
+    if isinstance(found, pa.ChunkedArray):
+        found = found.combine_chunks()
+    encoded = found.dictionary_encode()
+    return encoded.indices.fill_null(-1).to_numpy(), encoded.dictionary.to_pylist()
 
 
 def _are_objects(cells: Cells) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Table, insert
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from ketapredict.web.store.database import Database
 
@@ -50,8 +51,9 @@ class SharedCommits:
                 for one in together:
                     connection.execute(insert(one.table), one.rows)
         except BaseException as error:
-            if isinstance(error, Exception) and len(together) > 1:
-                # What one cannot write must not be the others' failure.
+            # What one cannot write must not be the others' failure; a database that does not answer is everybody's.
+            own_fault = isinstance(error, Exception) and not isinstance(error, (OperationalError, InterfaceError))
+            if own_fault and len(together) > 1:
                 for one in together:
                     self._write([one])
                 return
