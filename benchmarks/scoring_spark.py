@@ -24,7 +24,8 @@ from scoring import ROOT, write_courses
 
 from ketapredict.cohort.read import read_cohort
 from ketapredict.explain.scored import columns_of
-from ketapredict.response_model import ResponseModel, fit_response_model
+from ketapredict.fitting import fit_response_model
+from ketapredict.response_model import ResponseModel
 from ketapredict.score.files import score_file
 from ketapredict.score.spark import score_with_spark, scored_frame
 from ketapredict.score.spark_session import quiet_spark, spark_session
@@ -66,20 +67,34 @@ def main() -> None:
             seconds["data frame, Arrow batches"] = took(lambda: use(scored_frame(frame, model)))
             seconds["data frame, pandas"] = took(lambda: use(by_pandas(frame, model, folder / "model")))
             memory = workers_memory()
-        print(f"| {courses:,} courses | rows a second | seconds |\n|---|---|---|")
-        for engine, wall in seconds.items():
-            print(f"| {engine} | {courses / wall:,.0f} | {wall:.1f} |")
+        print(f"| {courses:,} courses | rows a second | seconds | processor seconds |\n|---|---|---|---|")
+        for engine, (wall, processor) in seconds.items():
+            print(f"| {engine} | {courses / wall:,.0f} | {wall:.1f} | {processor:.1f} |")
         print(f"\nSpark starts in {started:.1f} s; memory of its Python workers at most {memory:.0f} MiB each.")
         print(compared(folder / "local.parquet", folder / "two.parquet"))
         sizes = [source.stat().st_size, sum(part.stat().st_size for part in (folder / "two.parquet").iterdir())]
-        print_paper(courses / seconds["spark"] / (os.process_cpu_count() or 1), [size / courses for size in sizes])
+        print_paper(courses / seconds["spark"][1], [size / courses for size in sizes])
 
 
-def took(do: Callable[[], object]) -> float:
-    """Return seconds."""
-    start = time.perf_counter()
+def took(do: Callable[[], object]) -> tuple[float, float]:
+    """Return seconds, and processor seconds of this process and of Spark's."""
+    start, before = time.perf_counter(), processor_seconds()
     do()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, processor_seconds() - before
+
+
+def processor_seconds() -> float:
+    """Return the processor time of this process and of all that it started and that still run."""
+    family, found = {os.getpid()}, 0
+    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        try:
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(process.name) in family or int(fields[1]) in family:
+            family.add(int(process.name))
+            found += sum(int(ticks) for ticks in fields[11:13])
+    return found / os.sysconf("SC_CLK_TCK")
 
 
 def use(frame: "DataFrame") -> None:
@@ -132,10 +147,10 @@ def print_paper(rate_of_core: float, bytes_a_row: list[float]) -> None:
     """Print what many courses would need at this rate."""
     hours = PAPER_ROWS / rate_of_core / 3600
     read, written = (PAPER_ROWS * size / 1e9 for size in bytes_a_row)
-    print(f"\n{PAPER_ROWS:,} courses at {rate_of_core:,.0f} rows a second and core: {hours:.1f} core hours,")
+    print(f"\n{PAPER_ROWS:,} courses at {rate_of_core:,.0f} rows a processor second: {hours:.1f} core hours,")
     print(f"{read:.0f} GB read, {written:.0f} GB written.\n\n| cores | minutes |\n|---|---|")
     for cores in PAPER_CORES:
-        print(f"| {cores} | {hours * 60 / cores:.0f} |")
+        print(f"| {cores} | {hours * 60 / cores:.1f} |")
 
 
 if __name__ == "__main__":

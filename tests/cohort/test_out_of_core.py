@@ -190,12 +190,24 @@ def test_rows_of_a_wrong_number_of_fields(tmp_path: Path) -> None:
     same(tmp_path / "t.csv", mapping_from_plain(mapping), tmp_path / "out", 2)
 
 
-def test_what_only_memory_can_read_is_refused_in_words(table: pd.DataFrame, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'id,note,score,age\na,"two\nlines",30,40\nb,x,20,50\n',
+        "id;;score;age\nä;;30;40,5\nb;;20;50\n".encode("cp1252"),
+        "id,kept,score,age\na,ß,30,40\nb,x,20\nc,y,25,50\n".encode("utf-16"),
+    ],
+    ids=["lines in a cell", "Windows-1252", "UTF-16"],
+)
+def test_text_of_all_kinds(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    same(tmp_path / "t.csv", mapping_from_plain(MAPPINGS["one row a course"]), tmp_path / "out", 1)
+
+
+def test_what_cannot_be_read_is_refused_in_words(table: pd.DataFrame, tmp_path: Path) -> None:
     mapping = mapping_from_plain(MAPPINGS["one row a course"])
     for content, message in (
-        ('id,score,age\na,30,"4\n0"\n', "each row must stand on a line"),
-        ("id,score,age\nä,30,40\n".encode("latin-1"), "in UTF-8"),
-        ("id,score,age\na,30,40\n".encode("utf-16"), "in UTF-8"),
+        ('id,score,age\na,30,"40\nb,20,50\n', "quotation mark"),
         ("id,score,age\n", "rows below the header"),
         (b"PK\x03\x04", "Excel file is read as a whole"),
         (b"PAR1", "damaged"),

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,13 @@ def test_what_drifted_is_named(model: ResponseModel, others: pd.DataFrame) -> No
     assert page.index("SIMULATED") < page.index("Drift")
     assert "<script" not in page
     assert "simulated-0" not in page
+    assert page.count("<svg") == 2 * len(found.estimates) > 0
+    assert re.search(r"<desc[^>]*>[^<]*age \d+% \(alarm\)", page)
+    for counted in found.estimates.values():
+        assert sum(counted.new) <= found.courses
+        assert len(counted.new) == len(counted.training) == len(counted.edges) + 1
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
 
 
 def test_without_outcomes_and_with_few_courses(model: ResponseModel, others: pd.DataFrame) -> None:

@@ -1,31 +1,28 @@
 """A source table read in batches: what does not fit into memory.
 
-Cells are the same as those of `tables.read_table`. What it can do only with the whole file in memory is refused here:
-other encodings than UTF-8, and quotation marks that join lines.
+Cells are the same as those of `tables.read_table`.
 """
 
-import gzip
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ketapredict.cohort import parquet, sas
-from ketapredict.cohort.cells import as_text, has_decimal_comma
-from ketapredict.cohort.delimited import DELIMITERS, delimiter_and_header
+from ketapredict.cohort.cells import as_text
 from ketapredict.cohort.headers import refuse_repeated
-from ketapredict.cohort.tables import UNNAMED, Table, without_markers
+from ketapredict.cohort.tables import Table, without_markers
+from ketapredict.cohort.text_source import TextSource
+from ketapredict.cohort.wide_table import file_sha256
 from ketapredict.errors import FileError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BLOCK_BYTES = 1 << 23
-_HEAD_BYTES = 1 << 18
-_GZIP = b"\x1f\x8b"
+_HEAD_BYTES = 1 << 10
 
 
 class SourceBatches:
@@ -68,10 +65,10 @@ class SourceBatches:
         self._path = path
         self._markers = frozenset(missing)
         self._rows = rows
-        self._delimiter = ""
-        head = b"" if path.is_dir() else _head(path)
-        self._parts = parquet.parts_of(path) if path.is_dir() else [path] * head.startswith(b"PAR1")
         self._schema: pa.Schema | None = None
+        self._text: TextSource | None = None
+        head = b"" if path.is_dir() else _head(path)
+        self._parts = parquet.parts_of(path) if path.is_dir() else [path] * parquet.is_parquet(path)
         if self._parts:
             self._schema = parquet.schema_of(path, self._parts)
             self.header = list(self._schema.names)
@@ -82,7 +79,10 @@ class SourceBatches:
                 f"{path.name}: an Excel file is read as a whole; it is too large. Save it as CSV or Parquet."
             )
         else:
-            self._read_text_header(head)
+            self._text = TextSource(path)
+            self.header = self._text.names
+            self.decimal_comma = self._text.decimal_comma
+            self.notices = self._text.notices
         refuse_repeated(self.header, path.name)
 
     def arrow(self) -> Iterator["tuple[pa.Table, np.ndarray]"]:
@@ -91,8 +91,8 @@ class SourceBatches:
         self.row_count = 0
         if self._parts:
             yield from self._parquet()
-        elif self._delimiter:
-            yield from self._text()
+        elif self._text is not None:
+            yield from self._blocks(self._text)
         else:
             yield from self._sas()
         if not self.row_count:
@@ -103,20 +103,6 @@ class SourceBatches:
         frame = raw.to_pandas(date_as_object=False, ignore_metadata=True)
         frame = frame.apply(without_markers, args=(self._markers,)) if len(frame) else frame
         return Table(self.name, frame, rows, np.empty(0, dtype=np.int64), self.sha256, self.decimal_comma)
-
-    def _read_text_header(self, head: bytes) -> None:
-        if b"\x00" in head or head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise FileError(
-                f"{self.name}: expected text in UTF-8. A file of this size is read in UTF-8 only; convert it."
-            )
-        self._delimiter, header = delimiter_and_header(head.removeprefix(b"\xef\xbb\xbf"), self.name)
-        self.header = [name.strip() or f"{UNNAMED}{place}" for place, name in enumerate(header, 1)]
-        if self._delimiter not in ",\t":
-            self.decimal_comma = any(
-                any(has_decimal_comma(column) for _, column in self.table(raw, rows).frame.items())
-                for raw, rows in self.arrow()
-            )
-            self.notices = [f"{DELIMITERS[self._delimiter]} as delimiter", *["decimal commas"] * self.decimal_comma]
 
     def _numbered(self, raw: "pa.Table") -> "tuple[pa.Table, np.ndarray]":
         first = self.row_count + 1
@@ -135,8 +121,8 @@ class SourceBatches:
                         yield self._numbered(pa.Table.from_batches([batch]).select(self.header).cast(self._schema))
             except (pa.ArrowException, OSError):
                 raise FileError(f"{part.name}: expected a Parquet file, found a damaged one.") from None
-            digest.update(f"{part.name}\x1f{_digest(part)}\n".encode())
-        self.sha256 = digest.hexdigest() if self._path.is_dir() else _digest(self._path)
+            digest.update(f"{part.name}\x1f{file_sha256(part)}\n".encode())
+        self.sha256 = digest.hexdigest() if self._path.is_dir() else file_sha256(self._path)
 
     def _sas(self) -> Iterator["tuple[pa.Table, np.ndarray]"]:
         import pyarrow as pa
@@ -148,92 +134,30 @@ class SourceBatches:
             raw = raw.replace_schema_metadata(None)
             schema = schema or raw.schema
             yield self._numbered(raw.cast(schema))
-        self.sha256 = _digest(self._path)
+        self.sha256 = file_sha256(self._path)
 
-    def _text(self) -> Iterator["tuple[pa.Table, np.ndarray]"]:
-        import pyarrow as pa
-        import pyarrow.csv as pacsv
-
-        places = [str(position) for position in range(len(self.header))]
-        pending: list[int] = []
-
-        def skip(row: "pacsv.InvalidRow") -> str:
-            pending.append(row.number - 1)
-            return "skip"
-
-        records = 0
-        compressed = _head(self._path, raw=True)[:2] == _GZIP
-        try:
-            reader = pacsv.open_csv(
-                pa.input_stream(str(self._path), compression="gzip" if compressed else None),
-                read_options=pacsv.ReadOptions(use_threads=False, column_names=places, block_size=_BLOCK_BYTES),
-                parse_options=pacsv.ParseOptions(
-                    delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=skip
-                ),
-                convert_options=pacsv.ConvertOptions(
-                    column_types=dict.fromkeys(places, pa.string()), strings_can_be_null=False
-                ),
-            )
-            for batch in reader:
-                raw = pa.Table.from_batches([batch]).rename_columns(self.header)
-                # Rows of a wrong number of fields keep their numbers; the header is row 0.
-                numbers = np.arange(records, records + raw.num_rows + len(pending))
-                numbers = np.setdiff1d(numbers, pending, assume_unique=True)[: raw.num_rows]
-                records += raw.num_rows + len(pending)
-                self.ragged += pending
-                pending.clear()
-                self.row_count = records - 1
-                body = numbers > 0
-                raw, numbers = (raw.slice(1), numbers[1:]) if not body.all() else (raw, numbers)
-                for first in range(0, raw.num_rows, self._rows):
-                    yield raw.slice(first, self._rows), numbers[first : first + self._rows]
-        except (pa.ArrowException, OSError):
-            raise FileError(
-                f"{self.name}: the file cannot be read as a table in UTF-8; check its encoding and quotation marks."
-            ) from None
-        self.ragged += pending
-        self.row_count += len(pending)
-        _refuse_joined_lines(self._path, records + len(pending), self.name)
-        self.sha256 = _digest(self._path)
+    def _blocks(self, text: TextSource) -> Iterator["tuple[pa.Table, np.ndarray]"]:
+        following = 1
+        for raw, ragged in text.tables(self.header):
+            self.ragged[:] = ragged
+            # Rows of a wrong number of fields keep their numbers.
+            numbers = np.arange(following, following + len(raw) + len(ragged))
+            numbers = np.setdiff1d(numbers, ragged, assume_unique=True)[: len(raw)]
+            following = int(numbers[-1]) + 1 if len(numbers) else following
+            for first in range(0, len(raw), self._rows):
+                yield raw.slice(first, self._rows), numbers[first : first + self._rows]
+        self.row_count = text.row_count
+        self.sha256 = file_sha256(self._path)
 
 
-def _refuse_joined_lines(path: Path, records: int, name: str) -> None:
-    """Refuse a file whose quotation marks may have swallowed rows: only a file in memory can be looked through."""
-    lines, quoted = 0, False
-    with _opened(path) as file:
-        for line in file:
-            lines += bool(line.strip(b"\r\n"))
-            quoted = quoted or b'"' in line
-    if quoted and lines != records:
-        raise FileError(
-            f"{name}: quotation marks hold lines together ({lines - 1} lines below the header, {records - 1} rows). "
-            "In a file of this size each row must stand on a line of its own; take the line breaks out, or save it as "
-            "Parquet."
-        )
-
-
-def _opened(path: Path) -> BinaryIO:
-    compressed = _head(path, raw=True)[:2] == _GZIP
-    return gzip.open(path) if compressed else path.open("rb")  # type: ignore[return-value]
-
-
-def _head(path: Path, *, raw: bool = False) -> bytes:
+def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-        if raw or head[:2] != _GZIP:
-            return head
-        with gzip.open(path) as file:
             return file.read(_HEAD_BYTES)
     except FileNotFoundError:
         raise FileError(f"Expected a table file, found nothing at {path}.") from None
-    except (OSError, EOFError) as error:
+    except OSError as error:
         raise FileError(f"{path.name}: the file cannot be read ({type(error).__name__}).") from None
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def header_only(source: SourceBatches) -> Table:

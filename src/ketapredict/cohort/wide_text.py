@@ -1,41 +1,19 @@
-"""Delimited text of any size as a wide table: what `cohort.delimited` does with a whole file, in batches."""
+"""Delimited text of any size as a wide table."""
 
-import codecs
-import gzip
-import io
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from ketapredict.cohort.cells import MISSING_MARKERS, has_decimal_comma
 from ketapredict.cohort.cohort import Source
 from ketapredict.cohort.columns import Column
-from ketapredict.cohort.delimited import (
-    DAMAGED_GZIP,
-    DELIMITERS,
-    EMPTY,
-    NOT_A_TABLE,
-    OTHER_BINARY,
-    delimiter_and_header,
-    refuse_long_cells,
-)
-from ketapredict.cohort.headers import refuse_repeated
-from ketapredict.cohort.swallowed import records_of, refuse_swallowed_rows
-from ketapredict.cohort.tables import UNNAMED, without_markers
+from ketapredict.cohort.text_source import TextSource
 from ketapredict.cohort.validation import refuse_unknown_columns
-from ketapredict.cohort.wide_table import WideBatch, as_arrow_text, file_sha256
-from ketapredict.errors import FileError
+from ketapredict.cohort.wide_table import WideBatch, cells_of, file_sha256, ids_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_BYTES_AT_ONCE = 1 << 20
-_LONGEST_BLOCK = 1 << 24
-_HEAD = 1 << 18
 
 
 class TextTable:
@@ -54,46 +32,19 @@ class TextTable:
     """
 
     def __init__(self, path: Path, declared: dict[str, Column]) -> None:
-        self.path = path
-        self.name = path.name
-        notices: list[str] = []
-        self._encoding, lines, quoted = self._looked_through(notices)
-        head = b"".join(_first(self._chunks(), _HEAD))
-        self._delimiter, header = delimiter_and_header(head, self.name)
-        if self._delimiter not in ",\t":
-            notices.append(f"{DELIMITERS[self._delimiter]} as delimiter")
-        self._names = [name.strip() for name in header]
-        refuse_repeated(self._names, self.name)
-        self._kept = [place for place, name in enumerate(self._names) if name]
-        unnamed = [place for place, name in enumerate(self._names) if not name]
-        for place in unnamed:
-            self._names[place] = f"{UNNAMED}{place + 1}"
-        self.row_count, filled, commas = self._parsed_through(unnamed)
-        if quoted:
-            records = self.row_count + 1
-            refuse_swallowed_rows(self._lines, lines, records, header, self._delimiter, self.name)
-        if not self.row_count:
-            raise FileError(f"{self.name}: expected rows below the header, found none.")
-        for place in unnamed:
-            if place in filled:
-                self._kept.append(place)
-            else:
-                notices.append("an empty column without a name left out")
-        self._kept.sort()
-        refuse_unknown_columns([self._names[place] for place in self._kept], declared, self.name)
-        self.decimal_comma: bool = commas
-        if commas:
-            notices.append("decimal commas")
-        told = [f"{self.name}: read with {', '.join(notices)}"] if notices else []
+        self._text = text = TextSource(path)
+        self.row_count = text.row_count
+        self.decimal_comma = text.decimal_comma
+        refuse_unknown_columns(text.names, declared, text.name)
+        told = [f"{text.name}: read with {', '.join(text.notices)}"] if text.notices else []
         self.notices: tuple[str, ...] = tuple(told)
-        self.sources: tuple[Source, ...] = (Source(self.name, file_sha256(path), self.row_count),)
+        self.sources: tuple[Source, ...] = (Source(text.name, file_sha256(path), self.row_count),)
 
     def ids(self) -> "Iterator[pa.Array]":
         """Yield the course ids."""
-        place = self._names.index("course_id")
-        for table, _ in self._tables([place]):
-            cells = table.column(0).to_pandas()
-            yield as_arrow_text(without_markers(cells, frozenset(MISSING_MARKERS)))
+        for table, _ in self._text.tables(["course_id"]):
+            if len(table):
+                yield ids_of(table.column(0))
 
     def batches(self, rows: int, start: int = 0) -> Iterator[WideBatch]:
         """Yield the rows in order; a batch has `rows` rows with those of a wrong number of fields."""
@@ -107,7 +58,7 @@ class TextTable:
             first = batch * rows
             return rows - sum(first < number <= first + rows for number in ragged[taken:])
 
-        for table, found in self._tables(self._kept, also_empty=True):
+        for table, found in self._text.tables(self._text.names):
             ragged = found
             while len(table) and held + len(table) > wanted():
                 part = table.slice(0, wanted() - held)
@@ -130,180 +81,7 @@ class TextTable:
     def _batch(self, parts: "list[pa.Table]", first: int, rows: int, ragged: list[int]) -> WideBatch:
         import pyarrow as pa
 
-        table = pa.concat_tables(parts)
-        markers = frozenset(MISSING_MARKERS)
-        cells = {
-            self._names[place]: without_markers(column.to_pandas(), markers)
-            for place, column in zip(self._kept, table.columns, strict=True)
-        }
         numbers = np.arange(first + 1, first + rows + 1)
         wrong = np.array(ragged, dtype=np.int64)
-        return WideBatch(pd.DataFrame(cells, copy=False), np.setdiff1d(numbers, wrong, assume_unique=True), wrong)
-
-    def _parsed_through(self, unnamed: list[int]) -> tuple[int, set[int], bool]:
-        """Return the number of rows, the columns without a name that hold something, and whether commas are decimal."""
-        import pyarrow.compute as pc
-
-        places = list(range(len(self._names)))
-        kept = 0
-        ragged: list[int] = []
-        filled: set[int] = set()
-        commas = False
-        for table, wrong in self._tables(places, also_empty=True):
-            kept, ragged = kept + len(table), wrong
-            refuse_long_cells(table, ragged, self.name, kept - len(table))
-            filled |= {
-                place for place in unnamed if pc.any(pc.not_equal(pc.utf8_trim_whitespace(table[place]), "")).as_py()
-            }
-            if self._delimiter != "," and not commas:
-                commas = any(has_decimal_comma(_trimmed(table[place])) for place in places)
-        return kept + len(ragged), filled, commas
-
-    def _tables(self, places: list[int], *, also_empty: bool = False) -> "Iterator[tuple[pa.Table, list[int]]]":
-        """Yield the rows below the header block by block, and all rows of a wrong number of fields so far."""
-        import pyarrow as pa
-        import pyarrow.csv as pacsv
-
-        ragged: list[int] = []
-
-        def skip(row: "pacsv.InvalidRow") -> str:
-            ragged.append(row.number - 1)
-            return "skip"
-
-        names = [str(place) for place in range(len(self._names))]
-        used = [str(place) for place in places]
-        stream = pa.PythonFile(io.BufferedReader(_Stream(self._chunks()), _BYTES_AT_ONCE), mode="r")
-        try:
-            reader = pacsv.open_csv(
-                stream,
-                read_options=pacsv.ReadOptions(use_threads=False, column_names=names, block_size=_LONGEST_BLOCK),
-                parse_options=pacsv.ParseOptions(
-                    delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=skip
-                ),
-                convert_options=pacsv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()), include_columns=used, strings_can_be_null=False
-                ),
-            )
-            header = True
-            for batch in reader:
-                table = pa.Table.from_batches([batch])
-                if header and len(table):
-                    table, header = table.slice(1), False
-                if len(table) or also_empty:
-                    yield table, ragged
-        except pa.ArrowException:
-            # Names the row where a cell is too long for a block of the file.
-            for _ in records_of(self._lines(), self._delimiter, self.name):
-                pass
-            raise FileError(NOT_A_TABLE.format(name=self.name)) from None
-
-    def _looked_through(self, notices: list[str]) -> tuple[str, int, bool]:
-        """Return the encoding, the number of lines that are not empty, and whether there are quotation marks."""
-        self._encoding = ""
-        start = b"".join(_first(self._raw_chunks(), 4))[:4]
-        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            notices.append("encoding UTF-16")
-            self._encoding = "utf-16"
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        utf8, blank, quoted, lines, rest = True, True, False, 0, b""
-        for chunk in self._chunks():
-            if not self._encoding and b"\x00" in chunk:
-                raise FileError(OTHER_BINARY.format(name=self.name))
-            blank = blank and not chunk.strip()
-            quoted = quoted or b'"' in chunk
-            *whole, rest = (rest + chunk).splitlines(keepends=True) or [b""]
-            lines += sum(1 for line in whole if line.strip(b"\r\n"))
-            if utf8:
-                try:
-                    decoder.decode(chunk)
-                except UnicodeDecodeError:
-                    utf8 = False
-        lines += bool(rest.strip(b"\r\n"))
-        try:
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            utf8 = False
-        if blank:
-            raise FileError(EMPTY.format(name=self.name))
-        if self._encoding:
-            return self._encoding, lines, quoted
-        if utf8:
-            return "", lines, quoted
-        notices.append("encoding Windows-1252 assumed, the file is not UTF-8")
-        self._encoding = "cp1252"
-        for _ in self._chunks():
-            pass
-        return self._encoding, lines, quoted
-
-    def _chunks(self) -> Iterator[bytes]:
-        """Yield the text as UTF-8."""
-        if not self._encoding:
-            for number, chunk in enumerate(self._raw_chunks()):
-                yield chunk if number else chunk.removeprefix(codecs.BOM_UTF8)
-            return
-        decoder = codecs.getincrementaldecoder(self._encoding)()
-        found = (
-            "text in UTF-16, found damaged text"
-            if self._encoding == "utf-16"
-            else "text in UTF-8, found an unknown encoding"
-        )
-        try:
-            for chunk in self._raw_chunks():
-                yield decoder.decode(chunk).encode()
-            yield decoder.decode(b"", final=True).encode()
-        except UnicodeError:
-            raise FileError(f"{self.name}: expected {found}.") from None
-
-    def _raw_chunks(self) -> Iterator[bytes]:
-        try:
-            with self.path.open("rb") as file:
-                zipped = file.read(2) == b"\x1f\x8b"
-                file.seek(0)
-                stream: io.BufferedIOBase = gzip.GzipFile(fileobj=file) if zipped else file
-                while chunk := stream.read(_BYTES_AT_ONCE):
-                    yield chunk
-        except FileNotFoundError:
-            raise FileError(f"Expected a table file, found nothing at {self.path}.") from None
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise FileError(DAMAGED_GZIP.format(name=self.name)) from None
-        except OSError as error:
-            raise FileError(f"{self.name}: the file cannot be read ({error.strerror}).") from None
-
-    def _lines(self) -> Iterable[str]:
-        return io.TextIOWrapper(io.BufferedReader(_Stream(self._chunks())), encoding="utf-8", newline="")
-
-
-class _Stream(io.RawIOBase):
-    """Bytes from an iterator as a file."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._left = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
-        while not self._left:
-            found = next(self._chunks, None)
-            if found is None:
-                return 0
-            self._left = found
-        size = min(len(buffer), len(self._left))
-        buffer[:size] = self._left[:size]
-        self._left = self._left[size:]
-        return size
-
-
-def _first(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
-    for chunk in chunks:
-        yield chunk[:size]
-        size -= len(chunk)
-        if size <= 0:
-            return
-
-
-def _trimmed(column: "pa.ChunkedArray") -> pd.Series:
-    import pyarrow.compute as pc
-
-    return pc.utf8_trim_whitespace(column).to_pandas()
+        cells = cells_of(pa.concat_tables(parts), self._text.names)
+        return WideBatch(cells, np.setdiff1d(numbers, wrong, assume_unique=True), wrong)

@@ -91,6 +91,23 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class EstimatesCounted:
+    """How many courses have estimates in each of the bins that the model stores.
+
+    Attributes
+    ----------
+    edges : tuple of float
+        Inner edges, ascending.
+    training, new : tuple of int
+        (edges + 1,).
+    """
+
+    edges: tuple[float, ...]
+    training: tuple[int, ...]
+    new: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Monitoring:
     """All comparisons of a run.
 
@@ -104,6 +121,8 @@ class Monitoring:
     comparisons : tuple of Comparison
     outcomes : dict of str to OutcomesSeen
         By landmark, where outcomes are known.
+    estimates : dict of str to EstimatesCounted
+        By landmark.
     notes : tuple of str
     """
 
@@ -113,6 +132,7 @@ class Monitoring:
     courses: int
     comparisons: tuple[Comparison, ...]
     outcomes: dict[str, OutcomesSeen]
+    estimates: dict[str, EstimatesCounted]
     notes: tuple[str, ...]
 
     @property
@@ -130,6 +150,7 @@ class Monitoring:
             "alarms": [found.words for found in self.alarms],
             "comparisons": [_plain(asdict(found)) | {"alarm": found.alarm} for found in self.comparisons],
             "outcomes": {landmark: _plain(asdict(found)) for landmark, found in self.outcomes.items()},
+            "estimates": {landmark: asdict(found) for landmark, found in self.estimates.items()},
             "notes": list(self.notes),
         }
 
@@ -170,6 +191,7 @@ def monitor(model: ResponseModel, cohort: Cohort, *, seed: int = 0) -> Monitorin
     notes = [f"{len(cohort) - len(courses)} control courses left out"] if len(courses) < len(cohort) else []
     comparisons: list[Comparison] = []
     outcomes: dict[str, OutcomesSeen] = {}
+    estimated: dict[str, EstimatesCounted] = {}
     largest = 0
     for position, landmark_model in enumerate(bundle.landmarks):
         landmark, profile = landmark_model.landmark, landmark_model.profile
@@ -188,6 +210,10 @@ def monitor(model: ResponseModel, cohort: Cohort, *, seed: int = 0) -> Monitorin
         probability = table["probability"]
         comparisons.append(
             _distribution(landmark, ESTIMATES, f"estimates at {landmark}", profile.probability, probability, rng)
+        )
+        counted, _ = profile.probability.count(probability)
+        estimated[landmark] = EstimatesCounted(
+            profile.probability.edges, profile.probability.counts, tuple(counted.tolist())
         )
         comparisons.append(_scope(landmark, profile, table["in_scope"].to_numpy(bool, na_value=True)))
         labels = outcome_labels(met, bundle.outcome)
@@ -211,7 +237,7 @@ def monitor(model: ResponseModel, cohort: Cohort, *, seed: int = 0) -> Monitorin
         notes.append("no outcomes yet: calibration is compared once at least five courses have one")
     adjusted = holm(np.array([found.p_value for found in comparisons]))
     told = tuple(replace(found, adjusted_p_value=float(p)) for found, p in zip(comparisons, adjusted, strict=True))
-    return Monitoring(bundle.statement, bundle.name, model.version, largest, told, outcomes, tuple(notes))
+    return Monitoring(bundle.statement, bundle.name, model.version, largest, told, outcomes, estimated, tuple(notes))
 
 
 def _trained_with(model: LandmarkModel) -> int:

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from ketapredict.drift.figures import estimates_figure, shares_figure
 from ketapredict.drift.monitoring import ALARM_LEVEL, LEAST_SHARE, Comparison, Monitoring
 from ketapredict.drift.two_sample import N_DIVISIONS
-from ketapredict.report.card.page import Points, Section, Table, Text, to_html
+from ketapredict.explain.words import moment_words
+from ketapredict.report.card.page import Block, Figure, Points, Section, Table, Text, to_html
 from ketapredict.validate.intervals import Interval
 
 _HEADER = (
@@ -42,18 +44,36 @@ def to_page(found: Monitoring) -> str:
     table = comparison_table(found)
     said = [comparison.words + "." for comparison in found.alarms]
     verdict = Points(said, warning=True) if said else Text("No alarm: nothing differs more than chance would have it.")
-    blocks = [verdict, Text(f"{found.courses} new courses. {len(found.comparisons)} comparisons.")]
+    blocks: list[Block] = [verdict, Text(f"{found.courses} new courses. {len(found.comparisons)} comparisons.")]
     if found.notes:
         blocks.append(Points([f"{note}." for note in found.notes]))
-    sections = [
-        Section("verdict", "What differs", blocks),
-        Section("comparisons", "All comparisons", [_table("Most certain first.", table)]),
+    sections = [Section("verdict", "What differs", blocks)]
+    sections += [
+        Section(f"figures-{landmark}", f"Landmark {moment_words(landmark)}", _figures(found, landmark))
+        for landmark in found.estimates
     ]
+    sections.append(Section("comparisons", "All comparisons", [_table("Most certain first.", table)]))
     if found.outcomes:
         caption = "Outcomes that have arrived; 95% intervals."
         sections.append(Section("outcomes", "Calibration", [_table(caption, outcome_table(found))]))
     sections.append(Section("how", "How it is judged", [Text(text) for text in HOW]))
     return to_html(found.statement, f"Drift: {found.model_name} {found.model_version}", sections)
+
+
+def _figures(found: Monitoring, landmark: str) -> list[Block]:
+    comparisons = [comparison for comparison in found.comparisons if comparison.landmark == landmark]
+    return [
+        Figure(
+            f"drift-{landmark}",
+            shares_figure(found.statement, landmark, comparisons),
+            "Share of the new courses that each comparison concerns.",
+        ),
+        Figure(
+            f"estimates-{landmark}",
+            estimates_figure(found.statement, landmark, found.estimates[landmark]),
+            "Distribution of the estimates, in training and of the new courses.",
+        ),
+    ]
 
 
 HOW = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from ketapredict.cohort.cells import TEXT
 from ketapredict.model.phrases import Phrases
 
 if TYPE_CHECKING:
@@ -80,10 +81,12 @@ class ScoredColumns:
 
     def to_frame(self, names: Sequence[str] | None = None) -> pd.DataFrame:
         """Return a data frame of some columns, or of all: text, float64, and `in_scope` as nullable boolean."""
+        import pyarrow as pa
+
         columns: dict[str, object] = {"course_id": self.course_id}
         for name, phrases in self.texts.items():
-            texts = pd.array(np.array(phrases.texts, dtype=object), dtype="str")
-            columns[name] = texts.take(phrases.codes) if len(phrases.codes) else texts[:0]
+            texts = pa.array(phrases.texts, pa.large_string()).take(pa.array(phrases.codes))
+            columns[name] = pd.array(texts, dtype=TEXT)
         columns.update(self.numbers)
         columns["in_scope"] = pd.arrays.BooleanArray(self.in_scope == 1, self.in_scope < 0)
         return pd.DataFrame({name: columns[name] for name in names or self.names}, copy=False)

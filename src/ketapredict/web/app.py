@@ -30,7 +30,7 @@ from ketapredict.web.store.events import SecurityLog
 from ketapredict.web.store.recorder import Recorder
 
 STATIC = Path(__file__).parent / "static"
-# Requests are answered by computing, not by waiting: more threads only take turns, and all of them wait longer.
+# Most of them wait: one at a time computes (`ServerState.computing`), the others go to the disk together.
 _THREADS = 8
 
 

@@ -224,7 +224,7 @@ def _legend(words: dict[bool, str]) -> str:
         parts.append(
             f'<rect x="{x}" y="{y - 13}" width="30" height="17" fill="{fill}"/>'
             f'<line x1="{x}" x2="{x + 30}" y1="{y - 4}" y2="{y - 4}" stroke="{colour}" stroke-width="2.5"{dash}/>'
-            f'<text x="{x + 38}" y="{y}">training courses {escape(text)}</text>'
+            f'<text x="{x + 38}" y="{y}">courses {escape(text)}</text>'
         )
         x += 260
     return "".join(parts)

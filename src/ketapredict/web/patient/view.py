@@ -196,7 +196,7 @@ def estimate_of(model: ResponseModel, course: Cohort, landmark: str | None = Non
     told = model.explain(course, values["course_id"], landmark)
     (fitted,) = [found for found in model.bundle.landmarks if found.landmark == told.landmark]
     notes = [note for note in told.notes.split("; ") if note and not note.startswith(MISSING)]
-    rate, courses, whose = told.training_rate, told.training_courses, "training courses"
+    rate, courses, whose = told.training_rate, told.training_courses, told.training_whose
     if told.updating_rate is not None and told.updating_courses is not None:
         rate, courses, whose = told.updating_rate, told.updating_courses, "courses it was updated with"
     return Estimate(
@@ -204,7 +204,7 @@ def estimate_of(model: ResponseModel, course: Cohort, landmark: str | None = Non
         of_ten=in_ten(told.probability),
         plausibly="" if told.p_low is None or told.p_high is None else between_in_ten(told.p_low, told.p_high),
         rate_words=f"{in_ten(rate)} ({percent(rate)}) of the {courses} {whose}",
-        bar=probability_bar_svg(told.probability, told.p_low, told.p_high, rate),
+        bar=probability_bar_svg(told.probability, told.p_low, told.p_high, rate, whose),
         waterfall=told.to_svg(),
         out_of_scope=tuple(note.removeprefix(OUT_OF_SCOPE) for note in notes if note.startswith(OUT_OF_SCOPE)),
         cautions=tuple(note for note in notes if not note.startswith(OUT_OF_SCOPE)),
