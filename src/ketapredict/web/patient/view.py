@@ -216,7 +216,10 @@ def estimate_of(model: ResponseModel, course: Cohort, landmark: str | None = Non
 def verdicts_of(model: ResponseModel, landmark: str) -> tuple[str, ...] | None:
     """Return what cross-validation did not show, without the landmark's name: it stands beside its estimate."""
     found = model.bundle.verdicts(landmark)
-    return None if found is None else tuple(text.removeprefix(f"{landmark}: ") for text in found)
+    if found is None:
+        return None
+    texts = (text.removeprefix(f"{landmark}: ") for text in found)
+    return tuple(text[:1].upper() + text[1:] for text in texts)
 
 
 def landmark_words(landmark: str) -> str:
