@@ -54,12 +54,17 @@ class WideTable(Interface):
         Rows of the input, those of a wrong number of fields included.
     decimal_comma : bool
     notices : tuple of str
+    names : list of str
+        Of the columns.
     """
 
     sources: tuple[Source, ...]
     row_count: int
     decimal_comma: bool
     notices: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]: ...
 
     def ids(self) -> "Iterator[pa.Array]":
         """Yield the course ids of all rows that have the header's number of fields, null where there is none."""
