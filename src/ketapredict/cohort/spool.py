@@ -97,7 +97,8 @@ def bounded_duckdb(folder: Path, memory_mib: int = MEMORY_MIB) -> "duckdb.DuckDB
         "temp_directory": str(folder / "duckdb"),
         "threads": 1,
         "preserve_insertion_order": False,
-        # It would go to standard output, where results go.
-        "enable_progress_bar": False,
     }
-    return duckdb.connect(config=settings)
+    base = duckdb.connect(config=settings)
+    # It would go to standard output, where results go.
+    base.execute("SET enable_progress_bar = false")
+    return base
