@@ -1,6 +1,7 @@
 """How fast a cohort is scored: stage by stage, beside what the libraries take for the same, and beside the usual way.
 
-    .venv/bin/python benchmarks/scoring.py [--courses 1000000] [--rounds 3] [--only-memory] [--long] [--folder DIR]
+    .venv/bin/python benchmarks/scoring.py [--courses 1000000] [--rounds 3] [--folder DIR]
+        [--only-memory | --only-one | --long]
 
 Makes simulated courses (20,000 different ones many times over, each with an id of its own, in random order), trains on
 the sample cohort, and measures in turn, in the same run:
@@ -10,7 +11,9 @@ the sample cohort, and measures in turn, in the same run:
 * the same from file to file with everything: validation, repeated ids, notes, all contributions, rejects, manifest,
   with and without intervals;
 * contributions by lookup beside `inplace_predict` and `pred_contribs` of the same booster;
-* the usual way: a scikit-learn pipeline with XGBoost behind MLflow's pyfunc, and `shap.TreeExplainer` in chunks.
+* the usual way: a scikit-learn pipeline with XGBoost behind MLflow's pyfunc, and `shap.TreeExplainer` in chunks;
+* one patient (`--only-one`): by the Python interface, and from a cold command line beside importing NumPy, pandas and
+  pyarrow alone.
 
 Seconds are medians of the rounds; processor seconds stand beside them, on a machine that does other things too they say
 more. Peak memory is that of a process that does nothing but score.
@@ -18,6 +21,7 @@ more. Peak memory is that of a process that does nothing but score.
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -34,7 +38,7 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from ketapredict.cohort.protocols import BUILT_IN
-from ketapredict.cohort.read import read_cohort, validated
+from ketapredict.cohort.read import cohort_from_frame, read_cohort, validated
 from ketapredict.features.design import design_frame
 from ketapredict.fitting import fit_response_model
 from ketapredict.model.landmark_model import LandmarkModel
@@ -47,6 +51,7 @@ from ketapredict.simulate import simulate_cohort
 ROOT = Path(__file__).resolve().parents[1]
 DIFFERENT = 20_000
 USUAL_ROWS = 20_000
+ONE_PATIENT, COLD_STARTS = 200, 9
 SCORE = """
 import json, sys, time
 from ketapredict.response_model import ResponseModel
@@ -85,6 +90,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only-memory", action="store_true", help="Score once in a process of its own, and no more.")
     parser.add_argument("--long", action="store_true", help="The same from CSV with one row a visit, and no more.")
+    parser.add_argument("--only-one", action="store_true", help="One patient, and no more.")
     parser.add_argument("--folder", type=Path, help="For the files; default: a temporary one.")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -92,6 +98,9 @@ def main() -> None:
         folder = Path(name)
         model, _ = fit_response_model(read_cohort(ROOT / "data" / "sample-cohort.csv"))
         model.save(folder / "model")
+        print_one_patient(folder)
+        if arguments.only_one:
+            return
         source = folder / "courses.parquet"
         different = write_courses(source, arguments.courses)
         if arguments.long:
@@ -236,6 +245,48 @@ def print_memory(source: Path, folder: Path, *mapping: Path) -> None:
     )
     scored, rejected, seconds, peak = json.loads(done.stdout)
     print(f"\nIn a process of its own: {scored:,} scored, {rejected:,} rejected, {seconds:.1f} s, peak {peak:.0f} MiB.")
+
+
+def print_one_patient(folder: Path) -> None:
+    """Print what one patient takes: in a process that has the model, and from a cold command line."""
+    model = ResponseModel.load(folder / "model")
+    table = simulate_cohort(ONE_PATIENT, 5, model.bundle.protocol)
+    courses = [cohort_from_frame(table.iloc[[row]], model.bundle.protocol) for row in range(len(table))]
+    ids = table["course_id"].tolist()
+    verbs: dict[str, Callable[[int], object]] = {
+        "validate": lambda n: cohort_from_frame(table.iloc[[n]], model.bundle.protocol),
+        "predict": lambda n: model.predict(courses[n]),
+        "explain": lambda n: model.explain(courses[n], ids[n]),
+    }
+    print("\n| one patient, Python interface | median processor ms | 95% point |\n|---|---|---|")
+    for name, do in verbs.items():
+        took = []
+        for number in range(len(courses)):
+            start = time.process_time()
+            do(number)
+            took.append(1000 * (time.process_time() - start))
+        print(f"| {name} | {np.median(took[10:]):.2f} | {np.quantile(took[10:], 0.95):.2f} |")
+    table.iloc[[0]].to_csv(folder / "one.csv", index=False)
+    command = [sys.executable, "-m", "ketapredict.cli"]
+    commands = {
+        "import numpy, pandas, pyarrow": [sys.executable, "-c", "import numpy, pandas, pyarrow"],
+        "ketapredict explain": [*command, "explain", "one.csv", "--course", ids[0], "--model", "model"],
+        "ketapredict score": [*command, "score", "one.csv", "--model", "model", "--output", "one-scored.csv"],
+    }
+    found: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(COLD_STARTS + 1):
+        for name, arguments in commands.items():
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run(arguments, cwd=folder, capture_output=True, check=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            found[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    # The first of each finds no byte code, and files that nobody has read yet.
+    medians = {name: float(np.median(seconds[1:])) for name, seconds in found.items()}
+    imports = next(iter(medians.values()))
+    print("\n| cold command line | median processor ms | ratio |\n|---|---|---|")
+    for name, seconds in medians.items():
+        print(f"| {name} | {1000 * seconds:.0f} | {seconds / imports:.2f} |")
+    print()
 
 
 def tree_values(model: ResponseModel, landmark: LandmarkModel, different: Path) -> np.ndarray:

@@ -5,6 +5,7 @@
 A model is fitted to simulated courses and served by the command `ketapredict serve`, in a process of its own. Users
 send one course at a time, each with the inputs of another simulated course, and read the whole answer: probability,
 interval, contributions, sentences, scope. First they keep a rate together, then they send as fast as they are answered.
+Then they open patients' pages, and move the 24 h score in what-if: all users together, and one alone.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,7 @@ def main() -> None:
             address = wait_for_address(process, folder / "messages.txt")
             first_page(address)
             print(f"start of the process to the first page: {time.perf_counter() - started:.1f} s")
-            token, cookie = first_patient(address)
+            patients, form_token = first_patients(address)
             print(
                 f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {asked.users} users, {asked.seconds:g} s each"
             )
@@ -62,14 +63,22 @@ def main() -> None:
             print(f"{'':44}" + "".join(f"{head:>10}" for head in heads) + "  (times in ms)")
             post = {"Content-Type": "application/json"}
             rest: Call = lambda c, n: c.request("POST", "/api/v1/predict", bodies[n % len(bodies)], post)  # noqa: E731
-            page: Call = lambda c, n: c.request("GET", token[n % len(token)], headers=cookie)  # noqa: E731
-            for what, call, rate in (
-                (f"REST, {asked.rate:g} a second sent", rest, asked.rate),
-                ("REST, as fast as answered", rest, None),
-                ("patient's page, as fast as answered", page, None),
+            page: Call = lambda c, n: c.request("GET", patients[n % len(patients)])  # noqa: E731
+            entered: Call = lambda c, n: c.request(  # noqa: E731
+                "POST",
+                f"{patients[n % len(patients)]}/what-if",
+                urlencode({"csrf_token": form_token, "score_24h": n % 30}),
+                {"Content-Type": "application/x-www-form-urlencoded", "X-Fragment": "1"},
+            )
+            for what, call, users, rate in (
+                (f"REST, {asked.rate:g} a second sent", rest, asked.users, asked.rate),
+                ("REST, as fast as answered", rest, asked.users, None),
+                ("patient's page, as fast as answered", page, asked.users, None),
+                ("what-if, as fast as answered", entered, asked.users, None),
+                ("what-if, one user", entered, 1, None),
             ):
                 before = cpu_seconds(process)
-                waits, answered = load(address, call, asked.users, asked.seconds, rate)
+                waits, answered = load(address, call, users, asked.seconds, rate)
                 told(what, waits, asked.seconds, 1000 * (cpu_seconds(process) - before) / answered)
         finally:
             process.terminate()
@@ -113,12 +122,15 @@ def first_page(address: str) -> None:
     fetched(connection)
 
 
-def first_patient(address: str) -> tuple[list[str], dict[str, str]]:
-    """Return the addresses of the patients on the first page of the list."""
+def first_patients(address: str) -> tuple[list[str], str]:
+    """Return the addresses of the patients on the first page of the list, and the token that forms must have."""
     connection = connect(address)
     connection.request("GET", "/courses")
-    found = re.findall(r'href="(/courses/[0-9a-f]+)"', fetched(connection).decode())
-    return sorted(set(found)), {}
+    found = sorted(set(re.findall(r'href="(/courses/[0-9a-f]+)"', fetched(connection).decode())))
+    connection.request("GET", found[0])
+    token = re.search(r'name="csrf_token" value="([0-9a-f]+)"', fetched(connection).decode())
+    assert token is not None
+    return found, token[1]
 
 
 def load(address: str, call: Call, users: int, seconds: float, rate: float | None) -> tuple[np.ndarray, int]:

@@ -80,7 +80,7 @@ def test_the_benchmark_table_comes_from_its_print(examples):
         " committee    0.5775 0.7567           0.0000          0.0000\n"
         "XGBoost, default    0.8901 0.6857          -0.3126          0.1084\n"
     )
-    assert "| dia_hamd17 w1 (29 of 64 respond) | committee | 0.578 | 0.76 |  |" in examples.bench_text(printed)
+    assert "| dia_hamd17, active, w1 (29 of 64 respond) | committee | 0.578 | 0.76 |  |" in examples.bench_text(printed)
     assert "|  | XGBoost, default | 0.890 | 0.69 | -0.313 (0.108) |" in examples.bench_text(printed)
     rows = examples.section("bench").splitlines()
     assert len(rows) == 2 + 4 * 5

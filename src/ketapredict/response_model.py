@@ -107,8 +107,7 @@ class ResponseModel:
             If the cohort does not fit the model, or the model has no such landmark.
         """
         scored, refused, _ = self.score_columns(cohort, landmark)
-        table = scored.to_frame()
-        table = table[[name for name in table if not name.startswith(SHAP)]]
+        table = scored.to_frame([name for name in scored.names if not name.startswith(SHAP)])
         if len(table) == len(cohort):
             return table
         rows = table.set_index(scored.rows).reindex(range(len(cohort)))

@@ -179,9 +179,10 @@ def update(
     with progress_bar("cross-validation", len(found) * N_FOLDS * repeats, shown=show_progress) as progress:
         for one in found:
             rng = np.random.default_rng([seed, model.landmarks.index(one.landmark), 1])
-            validations.append(cross_validate_update(one.site, one.landmark, one.choice, repeats, rng, progress))
             outcome, with_arm = new.bundle.outcome, new.bundle.with_arm
             data = training_data(courses, one.landmark, outcome, with_arm=with_arm)
+            found_here = cross_validate_update(one.site, data, one.landmark, one.choice, repeats, rng, progress)
+            validations.append(found_here)
             studies.append(update_study(courses, data, validations[-1], outcome, rng, with_arm))
     statements = (
         *(choice_words(one) for one in validations),

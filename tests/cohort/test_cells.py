@@ -1,10 +1,12 @@
+import datetime
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ketapredict.cohort.cells import as_days, as_level, as_number, as_text
+from ketapredict.cohort.cells import as_days, as_level, as_number, as_text, is_missing
 
 
 def text(*cells: str | None) -> pd.Series:
@@ -68,3 +70,10 @@ def test_levels_whatever_their_case() -> None:
     positions, invalid = as_level(text("Female", " male", None, "x"), ("female", "male"))
     assert positions.tolist() == [0, 1, -1, -1]
     assert invalid.tolist() == [False, False, False, True]
+
+
+def test_whatever_stands_for_a_missing_cell_is_missing_and_nothing_else():
+    for value in (None, float("nan"), np.nan, np.float32("nan"), pd.NA, pd.NaT):
+        assert is_missing(value) is True
+    for value in (0, 0.0, "", "NA", False, np.bool_(False), datetime.date(2026, 1, 1), -np.inf):
+        assert is_missing(value) is False

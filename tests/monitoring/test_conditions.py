@@ -35,6 +35,9 @@ def test_unknown_means_that_the_missing_value_decides(condition):
     if found is not None:
         assert with_yes == with_no == found
         assert condition.unknown(moment(VALUES)) == ()
+        # What settled it settles it alone: whatever else were unknown, it would stay so.
+        settling = {name: VALUES[name] for name in condition.settled_by(moment(VALUES))}
+        assert condition.judge(moment(settling)) == found
     else:
         assert condition.unknown(moment(VALUES)) == ("u",)
 

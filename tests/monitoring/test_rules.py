@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from ketapredict.cohort.columns import declared_columns
+from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.protocols import BUILT_IN
 from ketapredict.monitoring import monitoring_notes, monitoring_questions, monitoring_rules
 from ketapredict.monitoring.rules import URGENCIES
@@ -41,6 +41,9 @@ CASES = [
     ("maoi-or-stimulant", "pre", {"maoi_or_stimulant": 1.0}, "holds"),
     ("maoi-or-stimulant", "pre", {"maoi_or_stimulant": 0.0}, "clear"),
     ("maoi-or-stimulant", "pre", {}, "MAOI or stimulant"),
+    ("liver", "pre", {"severe_liver_disease": 1.0}, "holds"),
+    ("liver", "pre", {"severe_liver_disease": 0.0}, "clear"),
+    ("liver", "pre", {}, "severe liver disease"),
     ("age", "pre", {"age_years": 60.0}, "holds"),
     ("age", "pre", {"age_years": 59.9}, "clear"),
     ("age", "pre", {}, "age"),
@@ -157,7 +160,7 @@ def test_notes_come_the_most_urgent_first_and_with_sources():
 
 def test_no_rule_advises_to_stop():
     for rule in monitoring_rules():
-        text = rule.words.lower().replace("this is no advice to stop", "")
+        text = f"{rule.title}. {rule.words} {rule.otherwise}".lower().replace("this is no advice to stop", "")
         assert not re.search(r"\bstop|discontinu|abandon|end the course", text), rule.id
 
 
@@ -173,6 +176,53 @@ def test_the_figures_are_those_of_the_evidence():
     assert "safety plan" in words["suicidality-high"].words
 
 
-def test_an_outcome_at_another_time_than_the_third_infusion_never_ends_the_note_on_late_improvement():
-    notes = monitoring_notes(BARE, BUILT_IN["single-infusion"], "72h")
-    assert {note.rule.id: note.state for note in notes}["late-improvement"] == "holds"
+def test_the_grades_are_those_of_the_evidence():
+    """`safety.md`, section 3; what is on the label alone, or in no table of grades, is called so."""
+    grades = {rule.id: rule.certainty for rule in monitoring_rules()}
+    assert {name for name, grade in grades.items() if grade == "strong"} == {
+        "vascular-contraindication",
+        "hypersensitivity",
+        "pregnancy",
+        "blood-pressure",
+        "cardiac",
+    }
+    assert {name for name, grade in grades.items() if grade == "unconfirmed"} == {"liver"}
+    assert {grades[name] for name in ("psychosis", "current-use", "misuse")} == {"consensus"}
+    assert {grades[name] for name in ("bipolar-without-stabiliser", "switch-watch", "benzodiazepine", "age")} == {
+        "moderate"
+    }
+    assert (grades["maoi-or-stimulant"], grades["urinary-symptoms"]) == ("label", "weak")
+    assert grades["suicidality-high"] == "clinical rule"
+
+
+def test_todays_notes_come_before_those_of_the_next_infusion():
+    course = BARE | {"suicidality_item": 6.0, "psychotic_features": 1.0, "systolic_mmhg": 190.0}
+    held = [note.rule.id for note in monitoring_notes(course, COURSE_OF_SIX, "pre") if note.state == "holds"]
+    assert held[0] == "suicidality-high"
+
+
+def test_rules_of_a_course_of_infusions_do_not_apply_to_a_single_one_and_say_why():
+    for protocol, landmark in (("single-infusion", "pre"), ("single-infusion", "72h")):
+        notes = {note.rule.id: note for note in monitoring_notes(BARE | MISSED, BUILT_IN[protocol], landmark)}
+        for name in ("late-improvement", "review-of-benefit"):
+            assert notes[name].state == "not applicable"
+            assert notes[name].words.startswith("Does not apply: the figures are of courses of")
+        others = {note.state for name, note in notes.items() if name not in ("late-improvement", "review-of-benefit")}
+        assert "not applicable" not in others
+    for note in monitoring_notes(BARE, COURSE_OF_SIX, "pre"):
+        assert note.state != "not applicable"
+
+
+def test_every_note_tells_when_what_it_rests_on_was_known():
+    """After infusion 3 a blood pressure of before the first is no check of today's."""
+    course = BARE | MISSED | {"systolic_mmhg": 120.0, "diastolic_mmhg": 70.0, "suicidality_item": 5.0}
+    notes = {note.rule.id: note for note in monitoring_notes(course, COURSE_OF_SIX, "inf3")}
+    assert (notes["blood-pressure"].state, notes["blood-pressure"].known_at) == ("clear", "pre")
+    assert (notes["suicidality-high"].state, notes["suicidality-high"].known_at) == ("holds", "pre")
+    assert (notes["review-of-benefit"].state, notes["review-of-benefit"].known_at) == ("holds", "inf3")
+    assert (notes["late-improvement"].state, notes["late-improvement"].known_at) == ("clear", "")
+    assert (notes["observation"].known_at, notes["pregnancy"].known_at) == ("", "")
+    # Of two inputs, the one that settled it counts.
+    asked = Column("urinary_symptoms", "yes_no", "urinary symptoms", "urinary", known_at="inf2")
+    notes = monitoring_notes(course | {"urinary_symptoms": 0.0}, COURSE_OF_SIX, "inf3", (asked,))
+    assert {note.rule.id: note.known_at for note in notes}["urinary-symptoms"] == "inf2"

@@ -9,8 +9,9 @@ import pytest
 from tests.score.conftest import results
 from tests.score.test_faults import StoppedError
 
+from ketapredict.cohort import out_of_core
 from ketapredict.errors import CohortError
-from ketapredict.score import inputs, unfinished
+from ketapredict.score import unfinished
 from ketapredict.score.files import score_file
 
 MAPPING = """
@@ -75,7 +76,7 @@ def trial(long_table, tmp_path) -> Path:
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_the_same_as_in_memory(trial, short_model, monkeypatch, name, ending):
     table, rejects, manifest = scored(trial / name, trial / f"memory{ending}", short_model)
-    monkeypatch.setattr(inputs, "is_large", lambda *_: True)
+    monkeypatch.setattr(out_of_core, "is_large", lambda *_: True)
     by_disk = scored(trial / name, trial / f"disk{ending}", short_model, rows_at_once=16)
     pd.testing.assert_frame_equal(by_disk[0], table)
     pd.testing.assert_frame_equal(by_disk[1], rejects)
@@ -88,7 +89,7 @@ def test_the_same_as_in_memory(trial, short_model, monkeypatch, name, ending):
 
 
 def test_cut_short_and_continued(trial, short_model, monkeypatch):
-    monkeypatch.setattr(inputs, "is_large", lambda *_: True)
+    monkeypatch.setattr(out_of_core, "is_large", lambda *_: True)
     scored(trial / "trial.csv", trial / "whole" / "out.csv", short_model, rows_at_once=16)
     add, add_rejects = unfinished.UnfinishedRun.add, unfinished.UnfinishedRun.add_rejects
     pieces = len(range(0, 150, 16))
@@ -110,7 +111,7 @@ def test_cut_short_and_continued(trial, short_model, monkeypatch):
 
 
 def test_with_nothing_to_score_only_the_reasons_are_written(trial, long_table, short_model, monkeypatch):
-    monkeypatch.setattr(inputs, "is_large", lambda *_: True)
+    monkeypatch.setattr(out_of_core, "is_large", lambda *_: True)
     long_table.assign(score=900).to_csv(trial / "trial.csv", index=False)
     with pytest.raises(CohortError, match="No course could be scored"):
         scored(trial / "trial.csv", trial / "out.csv", short_model)

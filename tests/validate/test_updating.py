@@ -3,14 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
+from tests.conftest import SHORT_PROTOCOL
 from tests.model.test_updating import made_site
 
+from ketapredict.features.design import features_at
+from ketapredict.model.members import TrainingData
 from ketapredict.model.update_choice import allowed_methods, choose_update
 from ketapredict.model.updating import LEAVE_IT, METHODS, Site
 from ketapredict.validate import updating as module
-from ketapredict.validate.cross_validation import MODEL, PREVALENCE
+from ketapredict.validate.cross_validation import BASELINE_ONLY, EARLY_ONLY, MODEL, PREVALENCE, RULE
 from ketapredict.validate.measures import log_loss
 from ketapredict.validate.updating import (
     PROCEDURE,
@@ -25,13 +29,24 @@ from ketapredict.validate.updating import (
 
 def validated(site: Site, repeats: int = 1, seed: int = 0) -> UpdateValidation:
     choice = choose_update(site, allowed_methods(site.labels, site.patients), np.random.default_rng(seed))
-    return cross_validate_update(site, "24h", choice, repeats, np.random.default_rng(seed + 1))
+    return cross_validate_update(site, courses_of(site), "24h", choice, repeats, np.random.default_rng(seed + 1))
+
+
+def courses_of(site: Site) -> TrainingData:
+    """The site's courses with a baseline and an early improvement, for the simpler predictions."""
+    rng = np.random.default_rng(9)
+    n = len(site.labels)
+    frame = pd.DataFrame(
+        {"severity_relative": rng.uniform(0.3, 0.8, n), "early_improvement_24h": rng.normal(0.3, 0.2, n)}
+    )
+    features = tuple(f for f in features_at("24h", SHORT_PROTOCOL) if f.name in frame)
+    return TrainingData(frame, features, site.labels, np.zeros(n), site.patients, np.ones(n))
 
 
 def test_leaving_it_is_measured_as_it_is_and_the_others_out_of_fold():
     site = made_site(80, shift=1.2)
     found = validated(site, repeats=2).validation
-    assert set(found.predictions) == {MODEL, *METHODS, PREVALENCE}
+    assert set(found.predictions) == {MODEL, *METHODS, PREVALENCE, BASELINE_ONLY, EARLY_ONLY, RULE}
     np.testing.assert_allclose(found.predictions[LEAVE_IT], expit(site.log_odds))
     assert found.measures[LEAVE_IT]["log_loss"].estimate == log_loss(site.labels, expit(site.log_odds))
     assert (found.n_folds, found.n_repeats, len(found.folds)) == (5, 2, 10)
@@ -66,7 +81,7 @@ def test_the_label_of_a_course_has_no_part_in_its_own_prediction():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "repeated_folds", lambda *_: folds)
         for one in (site, turned):
-            found = cross_validate_update(one, "24h", choice, 1, np.random.default_rng(1))
+            found = cross_validate_update(one, courses_of(one), "24h", choice, 1, np.random.default_rng(1))
             predictions.append({name: p[:20] for name, p in found.validation.predictions.items()})
     for name, p in predictions[0].items():
         np.testing.assert_array_equal(p, predictions[1][name])

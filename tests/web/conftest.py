@@ -46,9 +46,10 @@ def open_client(served: Served) -> Iterator[Callable[..., TestClient]]:
     """Start servers with settings of one's own; the client follows no redirect."""
     with ExitStack() as stack:
 
-        def start(settings: Settings, address: str = ADDRESS) -> TestClient:
+        def start(settings: Settings, address: str = ADDRESS, peer: str = "testclient") -> TestClient:
             app = create_app(settings, served)
-            return stack.enter_context(TestClient(app, base_url=address, follow_redirects=False))
+            opened = TestClient(app, base_url=address, follow_redirects=False, client=(peer, 50000))
+            return stack.enter_context(opened)
 
         yield start
 

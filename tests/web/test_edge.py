@@ -142,3 +142,10 @@ def test_without_sign_in_only_this_machine_is_served():
     for reached in ({"behind_tls": True}, {"trusted_peers": ("127.0.0.1",)}):
         with pytest.raises(ServerError, match="--trusted-peer"):
             Settings(sign_in=SignIn.NONE, **reached)
+    with pytest.raises(ServerError, match="--name"):
+        Settings(sign_in=SignIn.NONE, names=("clinic.example",))
+
+
+def test_a_trusted_peer_is_an_address():
+    with pytest.raises(ServerError, match="--trusted-peer"):
+        Settings(trusted_peers=("127.0.0.1", "proxy.example"))

@@ -70,14 +70,30 @@ def test_a_weak_secret_or_none_is_refused(settings):
         replace(settings, sign_in=SignIn.PROXY)
 
 
-def test_the_address_of_the_client_is_believed_of_trusted_peers_only(open_client, settings):
-    behind = open_client(replace(settings, trusted_peers=("testclient", "10.0.0.1")))
-    plain = open_client(settings)
-    for client, forwarded in ((behind, "6.6.6.6, 203.0.113.9, 10.0.0.1"), (plain, "203.0.113.9")):
-        client.cookies.set("ketapredict-session", "unknown")
-        client.get("/", headers={"X-Forwarded-For": forwarded})
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "believed"),
+    [
+        (("127.0.0.1", "10.0.0.1"), "6.6.6.6, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        (("127.0.0.1",), "2001:DB8::0:1", "2001:db8::1"),
+        (("127.0.0.1", "10.0.0.1"), "203.0.113.9, ::ffff:10.0.0.1", "203.0.113.9"),
+        (("::ffff:127.0.0.1",), "203.0.113.9", "203.0.113.9"),
+        # What is no address is nobody's: the peer itself counts, and nothing that was sent is kept.
+        (("127.0.0.1",), "<script>", "127.0.0.1"),
+        (("127.0.0.1",), "203.0.113.9, unknown", "127.0.0.1"),
+        (("127.0.0.1",), "203.0.113.9:1234", "127.0.0.1"),
+        (("127.0.0.1",), "", "127.0.0.1"),
+        ((), "203.0.113.9", "127.0.0.1"),
+        (("10.0.0.1",), "203.0.113.9", "127.0.0.1"),
+    ],
+)
+def test_the_address_of_the_client_is_believed_of_trusted_peers_only(
+    open_client, settings, trusted, forwarded, believed
+):
+    client = open_client(replace(settings, trusted_peers=trusted), peer="127.0.0.1")
+    client.cookies.set("ketapredict-session", "unknown")
+    client.get("/", headers={"X-Forwarded-For": forwarded})
     from sqlalchemy import text
 
-    with plain.app.state.server.database.read() as connection:
+    with client.app.state.server.database.read() as connection:
         found = connection.execute(text("SELECT address FROM security_events ORDER BY id")).scalars().all()
-    assert found == ["203.0.113.9", "testclient"]
+    assert found == [believed]

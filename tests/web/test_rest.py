@@ -73,8 +73,8 @@ def test_what_the_page_shows_beside_the_number_is_told_too(client, bearer, serve
     assert len(predicted) < len(told["monitoring"])  # what is to be watched does not depend on an estimate
     for notes in told["monitoring"][::9]:
         view = patient_view(short_model, served.course(served.tokens.token(notes["course_id"])))
-        assert [(n["rule"], n["state"], n["words"], tuple(n["missing"])) for n in notes["notes"]] == [
-            (n.rule.id, n.state, n.words, n.missing) for n in view.notes
+        assert [(n["rule"], n["state"], n["words"], tuple(n["missing"]), n["known_at"]) for n in notes["notes"]] == [
+            (n.rule.id, n.state, n.words, n.missing, n.known_at) for n in view.notes
         ]
         for note, shown_note in zip(notes["notes"], view.notes, strict=True):
             rule = rules[note["rule"]]

@@ -10,7 +10,7 @@ from tests.web.conftest import PASSWORD, events, send_form
 
 from ketapredict.errors import AccountError
 from ketapredict.web.accounts import attempts
-from ketapredict.web.accounts.attempts import PER_ACCOUNT, PER_ADDRESS, Attempts
+from ketapredict.web.accounts.attempts import PER_ACCOUNT_AND_ADDRESS, PER_ADDRESS, Attempts
 from ketapredict.web.accounts.directory import add_account, disable_account, list_accounts, set_password
 from ketapredict.web.accounts.passwords import password_is
 from ketapredict.web.accounts.roles import Role
@@ -193,7 +193,7 @@ def test_another_roles_page_is_refused_and_recorded(client, sign_in):
 
 def test_too_many_attempts_on_one_account(client, open_client, settings, monkeypatch):
     add_account(state_of(client).database, "jane", Role.CLINICIAN, PASSWORD)
-    for _ in range(PER_ACCOUNT):
+    for _ in range(PER_ACCOUNT_AND_ADDRESS):
         assert send_form(client, "/sign-in", "/sign-in", name="jane", password="wrong").status_code == 401
     # The right password does not help any more, nor does a restart of the server.
     for server in (client, open_client(settings)):
@@ -206,8 +206,14 @@ def test_too_many_attempts_on_one_account(client, open_client, settings, monkeyp
 
 def test_attempts_are_counted_per_account_and_address_whether_the_account_exists_or_not(database):
     counted = Attempts(database, Keys(b"k" * 32))
-    assert [counted.admit("nobody", f"10.0.0.{n}") for n in range(PER_ACCOUNT + 1)] == [True] * PER_ACCOUNT + [False]
-    counted.forget("nobody")
+    most = PER_ACCOUNT_AND_ADDRESS
+    assert [counted.admit("nobody", "10.0.0.1") for _ in range(most + 1)] == [True] * most + [False]
+    # Whoever guesses from there does not lock the owner out, and the owner's success gives no new guesses there.
+    assert counted.admit("nobody", "10.0.0.2")
+    counted.forget("nobody", "10.0.0.2")
+    assert not counted.admit("nobody", "10.0.0.1")
+    assert counted.admit("somebody", "10.0.0.1")
+    counted.forget("nobody", "10.0.0.1")
     assert counted.admit("nobody", "10.0.0.1")
     tries = [counted.admit(f"name{n}", "10.9.9.9") for n in range(PER_ADDRESS + 2)]
     assert tries == [True] * PER_ADDRESS + [False] * 2
@@ -219,8 +225,8 @@ def test_many_attempts_at_once_gain_nothing(database):
 
     counted = Attempts(database, Keys(b"k" * 32))
     with ThreadPoolExecutor(8) as pool:
-        admitted = list(pool.map(lambda _: counted.admit("jane", "10.0.0.1"), range(4 * PER_ACCOUNT)))
-    assert sum(admitted) == PER_ACCOUNT
+        admitted = list(pool.map(lambda _: counted.admit("jane", "10.0.0.1"), range(4 * PER_ACCOUNT_AND_ADDRESS)))
+    assert sum(admitted) == PER_ACCOUNT_AND_ADDRESS
 
 
 def test_names_and_passwords_that_cannot_be(database):

@@ -211,11 +211,11 @@ def test_whatever_a_course_is_called_it_is_recorded(database, recorder, scored, 
     assert [row["course_id"] for row in rows] == [name.replace("\x00", "\ufffd")] * 2
 
 
-def test_the_hash_of_inputs_is_of_the_inputs_alone(recorder, short_cohort):
+def test_the_hash_of_inputs_is_of_the_inputs_alone(database, recorder, short_cohort):
     course = short_cohort.table.iloc[0].to_dict()
     assert recorder.inputs_hmac(course) == recorder.inputs_hmac(course | {"course_id": "x", "site": "y"})
     assert recorder.inputs_hmac(course) != recorder.inputs_hmac(course | {"score_24h": course["score_24h"] + 1})
-    other_key = Recorder(recorder._database, Keys(b"o" * 32), recorder._model)
+    other_key = Recorder(database, Keys(b"o" * 32), recorder._model)
     assert recorder.inputs_hmac(course) != other_key.inputs_hmac(course)
 
 

@@ -16,6 +16,8 @@ import pandas as pd
 
 # One column: a NumPy array, or one of pandas' own (text, categories, nullable numbers), which have no types.
 type Cells = Any
+# pandas' `str`; found by its name, it would take longer to find than to use for one course.
+TEXT = pd.StringDtype(na_value=np.nan)
 
 MISSING_MARKERS: tuple[str, ...] = (
     "",
@@ -53,10 +55,15 @@ def text_cells(cells: pd.Series | Cells) -> pd.api.extensions.ExtensionArray:
     if isinstance(cells.dtype, pd.StringDtype):
         return cells
     if _are_objects(cells):
-        return pd.array(_object_texts(cells), dtype="str")
+        return pd.array(_object_texts(cells), dtype=TEXT)
     codes, levels = pd.factorize(cells, use_na_sentinel=True)
-    texts = pd.array([_text(level) for level in levels], dtype="str")
+    texts = pd.array([_text(level) for level in levels], dtype=TEXT)
     return texts.take(codes, allow_fill=True)
+
+
+def is_missing(value: object) -> bool:
+    """Whether one cell of a table is missing: None, NaN, NaT or NA."""
+    return value is None or value is pd.NA or bool(value != value)
 
 
 def as_text(cells: pd.Series) -> pd.Series:
@@ -66,22 +73,22 @@ def as_text(cells: pd.Series) -> pd.Series:
     return pd.Series(text_cells(cells), index=cells.index, name=cells.name)
 
 
-def without_markers(cells: Cells) -> Cells:
-    """Return cells without the text that marks a missing one."""
+def tidied(cells: Cells) -> Cells:
+    """Return cells as reading a file leaves them: text without blanks around it, missing where it marks that."""
     if _are_objects(cells):
-        marked = np.array([isinstance(cell, str) and cell in MISSING_MARKERS for cell in cells], dtype=bool)
-    elif isinstance(cells.dtype, pd.StringDtype):
-        import pyarrow as pa
-        import pyarrow.compute as pc
+        kept = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
+        kept = [None if isinstance(cell, str) and cell in MISSING_MARKERS else cell for cell in kept]
+        tidy = np.empty(len(cells), dtype=object)
+        tidy[:] = kept
+        return tidy
+    if not isinstance(cells.dtype, pd.StringDtype):
+        return cells
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-        marked = np.asarray(pc.is_in(pa.array(cells, type=pa.large_string()), pa.array(MISSING_MARKERS)))
-    else:
-        return cells
-    if not marked.any():
-        return cells
-    kept = cells.copy()
-    kept[marked] = None
-    return kept
+    texts = pc.utf8_trim_whitespace(pa.array(cells, type=pa.large_string()))
+    marked = pc.is_in(texts, pa.array(MISSING_MARKERS, type=pa.large_string()))
+    return pd.array(pc.if_else(marked, pa.scalar(None, pa.large_string()), texts), dtype=TEXT)
 
 
 def as_number(cells: pd.Series | Cells, *, decimal_comma: bool = False) -> tuple[np.ndarray, np.ndarray]:

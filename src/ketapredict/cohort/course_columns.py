@@ -81,13 +81,20 @@ class CourseColumns:
 
     def plain_rows(self) -> list[dict[str, Any]]:
         """Return each course as a dictionary of Python's own values; NaN or None where one is missing."""
-        columns = [self.cells(name).tolist() for name in self._cells]
+        columns = [self._plain(name) for name in self._cells]
         return [dict(zip(self._cells, row, strict=True)) for row in zip(*columns, strict=True)]
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """The columns as a data frame with a RangeIndex."""
         return pd.DataFrame({name: self.cells(name) for name in self._cells}, copy=False)
+
+    def _plain(self, name: str) -> list[Any]:
+        cells = self.cells(name)
+        if not isinstance(cells, pd.Categorical):
+            return list(cells.tolist())
+        texts = (*self.levels(name), None)
+        return [texts[code] for code in cells.codes.tolist()]
 
 
 def _is_missing(cells: Cells) -> np.ndarray:

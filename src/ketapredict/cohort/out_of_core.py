@@ -24,10 +24,10 @@ from ketapredict.cohort.joins import JoinedTables, only_file, read_joined, table
 from ketapredict.cohort.mapping import CourseBlock, Mapping, check_against_protocol
 from ketapredict.cohort.parquet import SUFFIX, parts_of
 from ketapredict.cohort.protocols import BASELINE, Protocol
+from ketapredict.cohort.raw_courses import NO_FIELD
 from ketapredict.cohort.read import cohort_of, merged_extras
 from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
 from ketapredict.cohort.reshape import (
-    NO_FIELD,
     block_columns,
     block_courses,
     block_name,

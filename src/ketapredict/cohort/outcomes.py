@@ -1,5 +1,6 @@
 """Response and remission, judged on the native scale at the protocol's outcome time point."""
 
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -11,20 +12,16 @@ from ketapredict.cohort.scales import SCALES
 Outcome = Literal["response", "remission"]
 OUTCOMES: tuple[Outcome, ...] = ("response", "remission")
 RESPONSE_FALL = 0.5
-_MAXIMA = {name: float(scale.maximum) for name, scale in SCALES.items()}
-_REMISSION_CUTS = {
-    name: np.nan if scale.remission_cut is None else float(scale.remission_cut) for name, scale in SCALES.items()
-}
 
 
 def scale_maxima(courses: CourseColumns) -> np.ndarray:
     """Return the highest total of each course's scale, points, (n,)."""
-    return _per_scale(courses, _MAXIMA)
+    return _per_scale(courses.levels("scale"), "maximum")[courses.codes("scale")]
 
 
 def remission_cuts(courses: CourseColumns) -> np.ndarray:
     """Return the remission cut of each course's scale, points, (n,); NaN where the scale has none."""
-    return _per_scale(courses, _REMISSION_CUTS)
+    return _per_scale(courses.levels("scale"), "remission_cut")[courses.codes("scale")]
 
 
 def outcome_thresholds(courses: CourseColumns, outcome: Outcome) -> np.ndarray:
@@ -48,5 +45,7 @@ def outcome_labels(cohort: Cohort, outcome: Outcome) -> np.ndarray:
     return np.where(known, (end <= threshold).astype(float), np.nan)
 
 
-def _per_scale(courses: CourseColumns, values: dict[str, float]) -> np.ndarray:
-    return np.array([values[name] for name in courses.levels("scale")])[courses.codes("scale")]
+@lru_cache
+def _per_scale(names: tuple[str, ...], attribute: str) -> np.ndarray:
+    values = [getattr(SCALES[name], attribute) for name in names]
+    return np.array([np.nan if value is None else float(value) for value in values])

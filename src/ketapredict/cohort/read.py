@@ -2,28 +2,30 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort.cells import Cells, columns_of, without_markers
+from ketapredict.cohort.cells import Cells, columns_of, tidied
 from ketapredict.cohort.cohort import SIMULATED_NOTICE, Cohort, Counts, Source, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
-from ketapredict.cohort.mapping import Mapping
-from ketapredict.cohort.mapping_file import load_mapping
 from ketapredict.cohort.observed import Observed
 from ketapredict.cohort.outcomes import remission_cuts
 from ketapredict.cohort.protocols import DEFAULT_PROTOCOL, Protocol, load_protocol
+from ketapredict.cohort.raw_courses import NO_FIELD, RawCourses
 from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
-from ketapredict.cohort.reshape import NO_FIELD, RawCourses, apply_mapping
 from ketapredict.cohort.tables import read_table
 from ketapredict.cohort.validation import refuse_unknown_columns, validate
 from ketapredict.errors import CohortError
 
+if TYPE_CHECKING:
+    from ketapredict.cohort.mapping import Mapping
+
 
 def read_cohort(
     path: str | Path,
-    mapping: str | Path | Mapping | None = None,
+    mapping: "str | Path | Mapping | None" = None,
     protocol: str | Path | Protocol = DEFAULT_PROTOCOL,
     *,
     extras: tuple[Column, ...] = (),
@@ -58,7 +60,10 @@ def read_cohort(
     path = Path(path)
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
-    if mapping is not None and not isinstance(mapping, Mapping):
+    if isinstance(mapping, (str, Path)):
+        # What reads mappings is much, and a table in the contract's form needs none of it.
+        from ketapredict.cohort.mapping_file import load_mapping
+
         mapping = load_mapping(mapping)
     if mapping is not None:
         extras = merged_extras(extras, mapping)
@@ -67,10 +72,12 @@ def read_cohort(
     return cohort_of(raw, protocol, extras, show_values=show_values)
 
 
-def raw_courses(path: Path, mapping: Mapping | None, protocol: Protocol, extras: tuple[Column, ...]) -> RawCourses:
+def raw_courses(path: Path, mapping: "Mapping | None", protocol: Protocol, extras: tuple[Column, ...]) -> RawCourses:
     """Read the files of a cohort, before its own rules; `extras` are those of the mapping too."""
     if mapping is None:
         return _contract_table(path, protocol, extras)
+    from ketapredict.cohort.reshape import apply_mapping
+
     return apply_mapping(mapping, path, protocol)
 
 
@@ -86,7 +93,8 @@ def refuse_no_course(raw: RawCourses, path: Path) -> None:
 def cohort_from_frame(frame: pd.DataFrame, protocol: Protocol, extras: tuple[Column, ...] = ()) -> Cohort:
     """Validate a table in the form of the cohort table, by the rules of every other way in.
 
-    Rows are numbered from 1. Text that marks a missing cell in a file marks one here.
+    Rows are numbered from 1. As in a file, blanks around text do not count, and what marks a missing cell there
+    marks one here.
 
     Parameters
     ----------
@@ -125,7 +133,7 @@ def cohort_from_cells(
     CohortError
         If required columns are absent.
     """
-    cells = {name: without_markers(column) for name, column in columns.items()}
+    cells = {name: tidied(column) for name, column in columns.items()}
     raw = RawCourses(cells, np.arange(1, count + 1), RejectLog(), used=count, simulated=holds_simulated(cells))
     return cohort_of(raw, protocol, extras)
 
@@ -195,7 +203,7 @@ def _contract_table(path: Path, protocol: Protocol, extras: tuple[Column, ...]) 
     )
 
 
-def merged_extras(extras: tuple[Column, ...], mapping: Mapping) -> tuple[Column, ...]:
+def merged_extras(extras: tuple[Column, ...], mapping: "Mapping") -> tuple[Column, ...]:
     """Join the declarations of a model and of a mapping, which must agree on what a column is."""
     known = {column.name: column for column in extras}
     for column in mapping.extras:

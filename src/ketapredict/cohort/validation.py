@@ -5,13 +5,13 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort.cells import Cells, as_level, as_number, text_cells
+from ketapredict.cohort.cells import TEXT, Cells, as_level, as_number, text_cells
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.headers import holds_any, listed
 from ketapredict.cohort.observed import Observed, looking_back
 from ketapredict.cohort.protocols import Protocol
-from ketapredict.cohort.reshape import RawCourses
+from ketapredict.cohort.raw_courses import RawCourses
 from ketapredict.cohort.scales import (
     RECALL_REFUSED_BEFORE_HOURS,
     RECALL_WARNED_BEFORE_HOURS,
@@ -123,7 +123,7 @@ def require_columns(names: list[str], declared: dict[str, Column]) -> None:
 
 def _absent(column: Column, count: int) -> Cells:
     if column.kind == "text":
-        return pd.array([None] * count, dtype="str")
+        return pd.array([None] * count, dtype=TEXT)
     if column.kind == "level":
         return _levels(np.full(count, -1), column)
     return np.full(count, np.nan)

@@ -100,11 +100,11 @@ class PatientExplanation:
         own = f"{percent(self.updating_rate)} of the {self.updating_courses} courses it was updated with"
         return f"{own} had it, and {training}"
 
-    def to_svg(self) -> str:
-        """Return the waterfall picture."""
+    def to_svg(self, *, compact: bool = False) -> str:
+        """Return the waterfall picture; a compact one has neither title nor statement."""
         title = f"Probability of {self.outcome}: {percent(self.probability)}, at {moment_words(self.landmark)}"
         interval = None if self.p_low is None or self.p_high is None else (self.p_low, self.p_high)
-        return waterfall_svg(self.steps, self.base_logit, title, self.statement, interval)
+        return waterfall_svg(self.steps, self.base_logit, title, self.statement, interval, compact=compact)
 
     def to_json(self) -> str:
         """Return everything as JSON."""

@@ -1,11 +1,13 @@
 """Scored courses as columns: one description of the output for data frames, Parquet and CSV."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from ketapredict.cohort.cells import TEXT
 from ketapredict.model.phrases import Phrases
 
 if TYPE_CHECKING:
@@ -77,15 +79,26 @@ class ScoredColumns:
             sizes[largest, courses] = -2.0
         return replace(self, numbers=numbers, texts=texts)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a data frame: text, float64, and `in_scope` as nullable boolean."""
+    def to_frame(self, names: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return a data frame of some columns, or of all: text, float64, and `in_scope` as nullable boolean."""
+        import pyarrow as pa
+
         columns: dict[str, object] = {"course_id": self.course_id}
         for name, phrases in self.texts.items():
-            texts = pd.array(list(phrases.texts), dtype="str")
-            columns[name] = texts.take(phrases.codes) if len(phrases.codes) else texts[:0]
+            texts = pa.array(phrases.texts, pa.large_string()).take(pa.array(phrases.codes))
+            columns[name] = pd.array(texts, dtype=TEXT)
         columns.update(self.numbers)
         columns["in_scope"] = pd.arrays.BooleanArray(self.in_scope == 1, self.in_scope < 0)
-        return pd.DataFrame({name: columns[name] for name in self.names}, copy=False)
+        return pd.DataFrame({name: columns[name] for name in names or self.names}, copy=False)
+
+    def plain_rows(self) -> list[dict[str, Any]]:
+        """Return each course as a dictionary of Python's own values; NaN (`in_scope`: None) where one is missing."""
+        columns: dict[str, list[Any]] = {"course_id": self.course_id.tolist()}
+        columns |= {name: phrases.to_list() for name, phrases in self.texts.items()}
+        columns |= {name: values.tolist() for name, values in self.numbers.items()}
+        columns["in_scope"] = [None if judged < 0 else judged == 1 for judged in self.in_scope.tolist()]
+        names = self.names
+        return [dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)]
 
     def to_arrow(self) -> "pa.Table":
         """Return an Arrow table with the columns of `schema`; NaN becomes null."""

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from ketapredict.cohort.cells import is_missing
 from ketapredict.cohort.columns import CONCEPTS, Column
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.scales import SCALES, severity_band
@@ -119,7 +120,7 @@ def _finding(
     scale = SCALES[str(course["scale"])]
     baseline = float(str(course["score_baseline"]))
     if concept == "early_improvement":
-        moments = [p.name for p in protocol.points_until(landmark) if not _absent(course[f"score_{p.name}"])]
+        moments = [p.name for p in protocol.points_until(landmark) if not is_missing(course[f"score_{p.name}"])]
         score = float(str(course[f"score_{moments[-1]}"]))
         when = moment_words(moments[-1])
         if score == baseline:
@@ -133,7 +134,7 @@ def _finding(
     for column in columns.values():
         if column.concept != concept or column.kind == "score":
             continue
-        if _absent(course.get(column.name)):
+        if is_missing(course.get(column.name)):
             unknown.append(column.label)
         else:
             known.append(_value_words(column, course[column.name]))
@@ -151,7 +152,3 @@ def _value_words(column: Column, value: object) -> str:
         return column.label if float(str(value)) == 1.0 else f"no {column.label}"
     unit = "" if column.unit and column.unit in column.label else f" {column.unit}"
     return f"{column.label} {float(str(value)):g}{unit}".rstrip()
-
-
-def _absent(value: object) -> bool:
-    return value is None or value != value

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -256,5 +257,9 @@ def _compute(feature: Feature, courses: CourseColumns, outcome: Outcome) -> np.n
 
 
 def _level(courses: CourseColumns, name: str, level: str) -> np.ndarray:
-    by_code = np.array([float(other == level) for other in courses.levels(name)] + [np.nan])
-    return by_code[courses.codes(name)]
+    return _indicator(courses.levels(name), level)[courses.codes(name)]
+
+
+@lru_cache(maxsize=256)
+def _indicator(levels: tuple[str, ...], level: str) -> np.ndarray:
+    return np.array([float(other == level) for other in levels] + [np.nan])

@@ -7,7 +7,7 @@ from 0 to 1, so that a sign of their coefficients is a direction of the effect (
 doi:10.1214/ss/1177012761).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,6 +46,74 @@ class DesignColumn:
     index: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Design columns arranged to be computed together, kind by kind.
+
+    Attributes
+    ----------
+    columns : int
+        p.
+    features : tuple of str
+        The feature of each filled row; one that is filled in two ways stands twice.
+    fills : numpy.ndarray
+        (rows, 1) what a missing value is filled with.
+    values, missing : tuple of numpy.ndarray
+        Places of such columns in the matrix, and the filled rows that they are made of.
+    curves : tuple of (numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray)
+        For each number k of knots: filled rows, knots (curved rows, 1, k), then for each column its place in the
+        matrix, its curved row, and its B-spline.
+    """
+
+    columns: int
+    features: tuple[str, ...]
+    fills: np.ndarray
+    values: tuple[np.ndarray, np.ndarray]
+    missing: tuple[np.ndarray, np.ndarray]
+    curves: tuple[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], ...]
+
+    def matrix(self, frame: Mapping[str, np.ndarray] | pd.DataFrame) -> np.ndarray:
+        """Compute the design matrix as `design_matrix` does."""
+        given = {name: np.asarray(frame[name], dtype=float) for name in dict.fromkeys(self.features)}
+        rows = np.array([given[name] for name in self.features])
+        absent = np.isnan(rows)
+        filled = np.where(absent, self.fills, rows)
+        matrix = np.empty((self.columns, rows.shape[1] if len(rows) else 0))
+        places, of_rows = self.values
+        matrix[places] = filled[of_rows]
+        places, of_rows = self.missing
+        matrix[places] = absent[of_rows]
+        for of_rows, knots, places, curved, splines in self.curves:
+            matrix[places] = monotone_curves(filled[of_rows], knots)[curved, :, splines]
+        return matrix.T
+
+
+def design_of(columns: Sequence[DesignColumn]) -> Design:
+    """Arrange design columns, once for as many courses as may come."""
+    rows = {key: row for row, key in enumerate(dict.fromkeys((c.feature, c.fill) for c in columns))}
+
+    def of_kind(kind: str) -> tuple[np.ndarray, np.ndarray]:
+        found = [(place, rows[c.feature, c.fill]) for place, c in enumerate(columns) if c.kind == kind]
+        return _integers(place for place, _ in found), _integers(row for _, row in found)
+
+    curves = []
+    for count in dict.fromkeys(len(c.knots) for c in columns if c.kind == "curve"):
+        alike = [(place, c) for place, c in enumerate(columns) if c.kind == "curve" and len(c.knots) == count]
+        keys = {key: n for n, key in enumerate(dict.fromkeys((c.feature, c.fill, c.knots) for _, c in alike))}
+        curves.append(
+            (
+                _integers(rows[feature, fill] for feature, fill, _ in keys),
+                np.array([knots for _, _, knots in keys])[:, None, :],
+                _integers(place for place, _ in alike),
+                _integers(keys[c.feature, c.fill, c.knots] for _, c in alike),
+                _integers(c.index - 1 for _, c in alike),
+            )
+        )
+    fills = np.array([fill for _, fill in rows])[:, None]
+    names = tuple(feature for feature, _ in rows)
+    return Design(len(columns), names, fills, of_kind("value"), of_kind("missing"), tuple(curves))
+
+
 def design_matrix(frame: Mapping[str, np.ndarray] | pd.DataFrame, columns: Sequence[DesignColumn]) -> np.ndarray:
     """Compute the design matrix.
 
@@ -61,34 +129,11 @@ def design_matrix(frame: Mapping[str, np.ndarray] | pd.DataFrame, columns: Seque
     numpy.ndarray
         (n, p) float64 without NaN.
     """
-    given = {name: np.asarray(frame[name], dtype=float) for name in dict.fromkeys(c.feature for c in columns)}
-    rows = len(next(iter(given.values()), ()))
-    matrix = np.empty((rows, len(columns)), order="F")
-    curves = _all_curves(given, columns)
-    for position, column in enumerate(columns):
-        values = given[column.feature]
-        if column.kind == "missing":
-            matrix[:, position] = np.isnan(values)
-        elif column.kind == "value":
-            matrix[:, position] = np.where(np.isnan(values), column.fill, values)
-        else:
-            matrix[:, position] = curves[column.feature, column.fill, column.knots][column.index - 1]
-    return matrix
+    return design_of(columns).matrix(frame)
 
 
-_Curves = dict[tuple[str, float, tuple[float, ...]], np.ndarray]
-
-
-def _all_curves(given: Mapping[str, np.ndarray], columns: Sequence[DesignColumn]) -> _Curves:
-    """Return the curves (k, n) of every feature that has some; those over as many knots are evaluated together."""
-    keys = dict.fromkeys((c.feature, c.fill, c.knots) for c in columns if c.kind == "curve")
-    curves: _Curves = {}
-    for number in dict.fromkeys(len(knots) for _, _, knots in keys):
-        alike = [key for key in keys if len(key[2]) == number]
-        filled = np.array([np.where(np.isnan(given[name]), fill, given[name]) for name, fill, _ in alike])
-        found = monotone_curves(filled, np.array([knots for _, _, knots in alike])[:, None, :])
-        curves.update(zip(alike, np.moveaxis(found, 2, 1), strict=True))
-    return curves
+def _integers(values: Iterable[int]) -> np.ndarray:
+    return np.fromiter(values, dtype=np.intp)
 
 
 def monotone_curves(values: np.ndarray, knots: np.ndarray) -> np.ndarray:

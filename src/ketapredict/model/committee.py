@@ -28,8 +28,9 @@ INNER_FOLDS = 5
 # Small samples choose penalties badly from one split; large ones do not need a second.
 SMALL_SAMPLE = 200
 SMALL_SAMPLE_REPEATS = 2
-# With one standard error members were left out by chance, and the committee was a little worse for it.
-CLEAR_HARM_STANDARD_ERRORS = 2.0
+# With one or two standard errors members were left out by chance, in small samples all but the worst
+# (`benchmarks/altered_clinics.py`, 40 courses).
+CLEAR_HARM_STANDARD_ERRORS = 3.0
 # Chosen on the benchmark's five truths: a free slope gains more from 400 courses, and harms at 100.
 SLOPE_SD = 0.2
 
@@ -92,8 +93,8 @@ def _members(
     """Return the fitted members and their shares, before any is left out.
 
     With a prior the two logistic regressions that know only the courses give way to two that start from evidence:
-    on simulated clinics the committee was better without them at every size up to 1,000, and better with a double
-    share for the one that reads everything.
+    on simulated clinics the committee was better without them at every size up to 1,000, and better with half of all
+    shares for the one that reads everything.
     """
     trees = fit_trees(data, plan, folds, tree_seed)
     if data.prior is None:
@@ -103,7 +104,7 @@ def _members(
     end_score = fit_end_score(data, plan, folds)
     if alone is None:
         return (evidence, end_score, trees), (2.0, 1.0, 1.0)
-    return (evidence, alone, end_score, trees), (2.0, 1.0, 1.0, 1.0)
+    return (evidence, alone, end_score, trees), (3.0, 1.0, 1.0, 1.0)
 
 
 def committee_weights(
@@ -114,7 +115,7 @@ def committee_weights(
 ) -> tuple[float, ...]:
     """Give their shares to all members but those that clearly harm.
 
-    A member clearly harms if leaving it out lowers the committee's out-of-fold log-loss by more than two
+    A member clearly harms if leaving it out lowers the committee's out-of-fold log-loss by more than three
     standard errors of the paired differences; the worst goes first.
 
     Parameters

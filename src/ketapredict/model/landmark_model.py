@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.features.design import Feature
-from ketapredict.features.preparation import DesignColumn, design_matrix
+from ketapredict.features.preparation import Design, DesignColumn, design_of
 from ketapredict.model.additive import AdditiveModel, additive_model
 from ketapredict.model.booster import Booster, read_booster
 from ketapredict.model.scope import Scope
@@ -165,7 +165,7 @@ class LandmarkModel:
 
     def centred_design(self, frame: Features) -> np.ndarray:
         """Return the design matrix less the training means, (n, p)."""
-        return np.asarray(design_matrix(frame, self.columns) - self.means)
+        return np.asarray(self._design.matrix(frame) - self.means)
 
     def contributions(self, frame: Features, centred: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return exact contributions to the log-odds.
@@ -201,6 +201,10 @@ class LandmarkModel:
         if self.booster:
             log_odds = log_odds + self.tree_weight * self._margin(self._tree_values(frame), by_xgboost)
         return np.asarray(log_odds, dtype=float)
+
+    @cached_property
+    def _design(self) -> Design:
+        return design_of(self.columns)
 
     def _margin(self, values: np.ndarray, by_xgboost: bool) -> np.ndarray:
         if not by_xgboost:

@@ -100,6 +100,7 @@ def linear_form(columns: Sequence[DesignColumn]) -> LinearForm:
         intervals.extend((place[feature, fill], low, high - low) for low, high in ends)
     concept_of = {column.feature: column.concept for column in columns}
     owners = [*features, *missing, *(features[position] for position, _, _ in intervals)]
+    curves_over = {knots: _curves(np.array(knots)) for knots in dict.fromkeys(knots for _, _, knots in curves)}
     transform = np.zeros((len(owners), len(columns)))
     constant = np.array([-column.mean for column in columns])
     for position, column in enumerate(columns):
@@ -108,10 +109,11 @@ def linear_form(columns: Sequence[DesignColumn]) -> LinearForm:
         elif column.kind == "value":
             transform[place[column.feature, column.fill], position] = 1.0
         else:
-            at_zero, slope, bends = _curve(np.array(column.knots), column.index)
-            constant[position] += at_zero
-            transform[place[column.feature, column.fill], position] = slope
+            lines = curves_over[column.knots]
+            constant[position] += lines.at_zero[column.index - 1]
+            transform[place[column.feature, column.fill], position] = lines.slopes[column.index - 1]
             first = first_interval[column.feature, column.fill, column.knots]
+            bends = lines.bends[:, column.index - 1]
             transform[first : first + len(bends), position] = bends
     return LinearForm(
         tuple(features),
@@ -126,16 +128,22 @@ def linear_form(columns: Sequence[DesignColumn]) -> LinearForm:
     )
 
 
-def _curve(knots: np.ndarray, index: int) -> tuple[float, float, np.ndarray]:
-    """Return value at 0 and slope of the straight line below the knots, and the second derivative between knots."""
+@dataclass(frozen=True, slots=True)
+class _Curves:
+    """All k curves over some knots: values at 0 and slopes (k,) of the straight lines below the knots, second
+    derivatives between knots (intervals, k).
+    """
+
+    at_zero: np.ndarray
+    slopes: np.ndarray
+    bends: np.ndarray
+
+
+def _curves(knots: np.ndarray) -> _Curves:
     middles = (knots[1:] + knots[:-1]) / 2.0
-    width = np.diff(knots)
-
-    def curve(values: np.ndarray) -> np.ndarray:
-        return monotone_curves(values, knots)[:, index - 1]
-
-    first, before = curve(np.array([knots[0], knots[0] - 1.0]))
-    slope = first - before
-    ends = curve(knots)
-    bends = 4.0 * (ends[:-1] - 2.0 * curve(middles) + ends[1:]) / width**2
-    return float(first - slope * knots[0]), float(slope), bends
+    # One evaluation for all: a model has some dozens of them.
+    found = monotone_curves(np.concatenate([[knots[0] - 1.0], knots, middles]), knots)
+    before, at_knots, between = found[0], found[1 : len(knots) + 1], found[len(knots) + 1 :]
+    slopes = at_knots[0] - before
+    bends = 4.0 * (at_knots[:-1] - 2.0 * between + at_knots[1:]) / np.diff(knots)[:, None] ** 2
+    return _Curves(at_knots[0] - slopes * knots[0], slopes, bends)

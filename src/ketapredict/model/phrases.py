@@ -26,7 +26,7 @@ class Phrases:
 
     def to_list(self) -> list[str]:
         """Return the n texts."""
-        return np.array(self.texts, dtype=object)[self.codes].tolist() if len(self.codes) else []
+        return [self.texts[code] for code in self.codes.tolist()]
 
 
 def joined_phrases(flags: Sequence[np.ndarray], texts: Sequence[str], separator: str, rows: int) -> Phrases:

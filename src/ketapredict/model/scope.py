@@ -8,7 +8,7 @@ posterior covariance C (`model.uncertainty`), in which directions count by what 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -248,8 +248,12 @@ def scope_rules(
 
 
 def _bipolar(courses: CourseColumns) -> np.ndarray:
-    by_code = np.array([level in BIPOLAR for level in courses.levels("diagnosis")] + [False])
-    return by_code[courses.codes("diagnosis")]
+    return _are_bipolar(courses.levels("diagnosis"))[courses.codes("diagnosis")]
+
+
+@lru_cache
+def _are_bipolar(diagnoses: tuple[str, ...]) -> np.ndarray:
+    return np.array([diagnosis in BIPOLAR for diagnosis in diagnoses] + [False])
 
 
 def _outside(found: InputRange, _: CourseColumns, values: Mapping[str, np.ndarray], __: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ketapredict.cohort.cells import is_missing
 from ketapredict.cohort.protocols import BASELINE, Protocol
 from ketapredict.cohort.scales import SCALES
 
@@ -36,7 +37,7 @@ class Moment:
     def value(self, column: str) -> object | None:
         """Return the value of a column, None where it is missing or no such column exists."""
         found = self.values.get(column)
-        return None if found is None or found != found else found
+        return None if is_missing(found) else found
 
     def reached(self, time_point: str) -> bool:
         """Whether the landmark is at or after a time point of the protocol."""
@@ -108,6 +109,10 @@ class Check:
         """Return the column whose absence leaves the check open."""
         return (self.column,) if self.column and self.judge(moment) is None else ()
 
+    def settled_by(self, _: Moment) -> tuple[str, ...]:
+        """Return the column that it was judged by; none for a check of the landmark alone."""
+        return (self.column,) if self.column else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Combination:
@@ -129,6 +134,12 @@ class Combination:
         if self.judge(moment) is not None:
             return ()
         return tuple(dict.fromkeys(name for part in self.parts for name in part.unknown(moment)))
+
+    def settled_by(self, moment: Moment) -> tuple[str, ...]:
+        """Return the columns of the parts that settle it."""
+        judged = self.judge(moment)
+        settling = [part for part in self.parts if part.judge(moment) is judged]
+        return tuple(dict.fromkeys(name for part in settling for name in part.settled_by(moment)))
 
 
 Condition = Check | Combination

@@ -9,7 +9,7 @@ from ketapredict.cohort.protocols import PRE, Protocol
 from ketapredict.monitoring.conditions import Moment
 from ketapredict.monitoring.rules import Rule, monitoring_questions, monitoring_rules
 
-State = Literal["holds", "unknown", "clear"]
+State = Literal["holds", "unknown", "clear", "not applicable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,27 +19,35 @@ class Note:
     Attributes
     ----------
     rule : Rule
-    state : {"holds", "unknown", "clear"}
-        `unknown`: it could not be checked, which is no all-clear.
+    state : {"holds", "unknown", "clear", "not applicable"}
+        `unknown`: it could not be checked, which is no all-clear. `not applicable`: not to a course of this protocol.
     missing : tuple of str
         For `unknown`, what is not known, in a clinician's words.
+    known_at : str
+        `pre` or a time point: when the latest of what it was judged by was known. A blood pressure of before infusion
+        1 says nothing of today's. Empty where no input decided.
     """
 
     rule: Rule
     state: State
     missing: tuple[str, ...] = ()
+    known_at: str = ""
 
     @property
     def words(self) -> str:
-        """What to tell: the rule's words, or what to ask so that it can be checked."""
-        if self.state == "unknown":
-            return (
-                f"Could not be checked: not known: {'; '.join(self.missing)}. Not known is not normal: ask or measure."
-            )
+        """What to tell: the rule's words, what to ask so that it can be checked, or why it does not apply."""
+        match self.state:
+            case "unknown":
+                asked = "; ".join(self.missing)
+                return f"Could not be checked: not known: {asked}. Not known is not normal: ask or measure."
+            case "not applicable":
+                return f"Does not apply: {self.rule.otherwise}"
         return self.rule.words
 
 
-def monitoring_notes(values: Mapping[str, object], protocol: Protocol, landmark: str) -> tuple[Note, ...]:
+def monitoring_notes(
+    values: Mapping[str, object], protocol: Protocol, landmark: str, extras: tuple[Column, ...] = ()
+) -> tuple[Note, ...]:
     """Hold every rule against one course.
 
     Parameters
@@ -49,7 +57,9 @@ def monitoring_notes(values: Mapping[str, object], protocol: Protocol, landmark:
         `monitoring_questions` under their names.
     protocol : Protocol
     landmark : str
-        Only what is known by then is looked at.
+        Only scores of by then are looked at.
+    extras : tuple of Column
+        Extra covariates of the cohort, which may answer questions.
 
     Returns
     -------
@@ -60,7 +70,7 @@ def monitoring_notes(values: Mapping[str, object], protocol: Protocol, landmark:
     if not protocol.gives_ketamine:
         return ()
     moment = Moment(values, protocol, landmark)
-    columns = declared_columns(protocol) | {question.name: question for question in monitoring_questions()}
+    columns = {question.name: question for question in monitoring_questions()} | declared_columns(protocol, extras)
     return tuple(_note(rule, moment, columns) for rule in monitoring_rules())
 
 
@@ -72,10 +82,14 @@ def latest_rated(values: Mapping[str, object], protocol: Protocol) -> str:
 
 
 def _note(rule: Rule, moment: Moment, columns: dict[str, Column]) -> Note:
+    if rule.requires and not set(rule.requires) & set(moment.protocol.names):
+        return Note(rule, "not applicable")
     holds = rule.condition.judge(moment)
     if holds is None:
         return Note(rule, "unknown", tuple(_label(name, columns) for name in rule.condition.unknown(moment)))
-    return Note(rule, "holds" if holds else "clear")
+    judged_by = [columns[name].known_at for name in rule.condition.settled_by(moment) if name in columns]
+    known_at = max(judged_by, key=moment.protocol.position, default="")
+    return Note(rule, "holds" if holds else "clear", known_at=known_at)
 
 
 def _label(name: str, columns: dict[str, Column]) -> str:

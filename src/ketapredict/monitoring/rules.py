@@ -11,8 +11,8 @@ from ketapredict.cohort.protocols import Protocol
 from ketapredict.monitoring.conditions import ALWAYS, Condition, condition_from_plain
 
 # From what comes first.
-URGENCIES = ("before infusing", "today", "each infusion", "each visit", "for the decision")
-CERTAINTIES = ("strong", "moderate", "weak", "label", "consensus", "clinical rule")
+URGENCIES = ("today", "before infusing", "each infusion", "each visit", "for the decision")
+CERTAINTIES = ("strong", "moderate", "weak", "label", "consensus", "clinical rule", "unconfirmed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,10 @@ class Rule:
         One of `URGENCIES`: when to act on it.
     words : str
     condition : Condition
+    requires : tuple of str
+        Time points of which the protocol must have one for the rule to apply; empty for any protocol.
+    otherwise : str
+        Why the rule does not apply to other protocols.
     certainty : str
         One of `CERTAINTIES`.
     sources : tuple of Source
@@ -44,6 +48,8 @@ class Rule:
     urgency: str
     words: str
     condition: Condition
+    requires: tuple[str, ...]
+    otherwise: str
     certainty: str
     sources: tuple[Source, ...]
 
@@ -91,6 +97,8 @@ def _rule(plain: dict[str, Any], sources: dict[str, Source]) -> Rule:
         urgency=plain["urgency"],
         words=plain["words"],
         condition=condition_from_plain(plain["condition"]) if "condition" in plain else ALWAYS,
+        requires=tuple(plain.get("requires", ())),
+        otherwise=plain["otherwise"] if "requires" in plain else "",
         certainty=plain["certainty"],
         sources=tuple(sources[name] for name in plain["sources"]),
     )

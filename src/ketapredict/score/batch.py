@@ -7,8 +7,8 @@ import pandas as pd
 
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.observed import Observed
+from ketapredict.cohort.raw_courses import RawCourses
 from ketapredict.cohort.read import validated
-from ketapredict.cohort.reshape import RawCourses
 from ketapredict.explain.scored import Explain, ScoredColumns
 from ketapredict.response_model import ResponseModel
 

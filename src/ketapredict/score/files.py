@@ -10,7 +10,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from ketapredict.cohort.observed import Observed
-from ketapredict.cohort.reshape import RawCourses
+from ketapredict.cohort.raw_courses import RawCourses
 from ketapredict.cohort.wide_table import file_sha256
 from ketapredict.errors import CohortError, FileError
 from ketapredict.explain.scored import Explain

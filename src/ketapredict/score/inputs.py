@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,19 +11,19 @@ import pandas as pd
 from ketapredict.cohort.cells import columns_of
 from ketapredict.cohort.cohort import SIMULATED_NOTICE, Source, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
-from ketapredict.cohort.mapping import Mapping
-from ketapredict.cohort.mapping_file import load_mapping
-from ketapredict.cohort.out_of_core import SOURCE_ROW, is_large, make_courses
 from ketapredict.cohort.parquet import is_parquet, parts_of
 from ketapredict.cohort.protocols import Protocol
+from ketapredict.cohort.raw_courses import NO_FIELD, RawCourses
 from ketapredict.cohort.read import merged_extras, raw_courses, refuse_no_course
 from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
 from ketapredict.cohort.repeated_ids import RepeatedIds
-from ketapredict.cohort.reshape import NO_FIELD, RawCourses
 from ketapredict.cohort.sas import is_sas
 from ketapredict.cohort.validation import require_columns
 from ketapredict.cohort.wide_table import ParquetTable, WideBatch, WideTable
 from ketapredict.errors import FileError
+
+if TYPE_CHECKING:
+    from ketapredict.cohort.mapping import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +147,18 @@ def open_input(
     FileError, MappingError, CohortError
         As `read_cohort`.
     """
-    loaded = load_mapping(mapping) if mapping is not None else None
     declared = declared_columns(protocol, extras)
-    table = _wide_table(path, declared) if loaded is None else None
+    table = _wide_table(path, declared) if mapping is None else None
     if table is not None:
         require_columns(table.names, declared)
         ids = RepeatedIds(folder)
         for found in table.ids():
             ids.add(found)
         return _of_table(table, extras, ids.rows())
+    # What mappings need is much; for a wide table it is not imported.
+    from ketapredict.cohort.out_of_core import is_large
+
+    loaded = _loaded(mapping)
     if is_large(loaded, path):
         return _out_of_core(loaded, path, protocol, extras, folder)
     extras = merged_extras(extras, loaded) if loaded is not None else extras
@@ -181,7 +185,7 @@ def open_as_parquet(
     What is no Parquet in the form of the cohort table becomes it in `folder`; parameters and errors are those of
     `open_input`.
     """
-    loaded = load_mapping(mapping) if mapping is not None else None
+    loaded = _loaded(mapping)
     parts = parts_of(path) or ([path] if is_parquet(path) else [])
     if loaded is None and parts:
         declared = declared_columns(protocol, extras)
@@ -196,9 +200,19 @@ def _of_table(table: WideTable, extras: tuple[Column, ...], repeated: np.ndarray
     return ScoredInput(table.sources, table.notices, extras, rows, 0, 0, rows, table, _repeated=repeated)
 
 
+def _loaded(mapping: Path | None) -> "Mapping | None":
+    if mapping is None:
+        return None
+    from ketapredict.cohort.mapping_file import load_mapping
+
+    return load_mapping(mapping)
+
+
 def _out_of_core(
-    mapping: Mapping | None, path: Path, protocol: Protocol, extras: tuple[Column, ...], folder: Path
+    mapping: "Mapping | None", path: Path, protocol: Protocol, extras: tuple[Column, ...], folder: Path
 ) -> ScoredInput:
+    from ketapredict.cohort.out_of_core import SOURCE_ROW, make_courses
+
     made = make_courses(mapping, path, protocol, folder, extras)
     extras = merged_extras(extras, mapping) if mapping is not None else extras
     table = None

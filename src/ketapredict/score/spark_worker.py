@@ -17,9 +17,9 @@ from ketapredict.cohort.cells import columns_of
 from ketapredict.cohort.cohort import REJECT_COLUMNS, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.observed import Observed
+from ketapredict.cohort.raw_courses import RawCourses
 from ketapredict.cohort.rejects import RejectLog
 from ketapredict.cohort.repeated_ids import text_hashes
-from ketapredict.cohort.reshape import RawCourses
 from ketapredict.cohort.spool import RejectSpool
 from ketapredict.cohort.wide_table import cells_of, few_texts, ids_of, read_parquet_batches
 from ketapredict.errors import KetapredictError

@@ -1,6 +1,6 @@
 """Repeated cross-validation of the whole procedure, beside what it has to beat, with intervals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,40 +96,9 @@ def cross_validate(
     splits = [(train, test) for _, train, test in folds]
     log_odds, weights = zip(*fit_and_predict(data, splits, rng, progress), strict=True)
     rows = len(data.labels)
-    improvement = [f.name for f in data.features if f.rule == "early_improvement" and f.known_at == landmark]
-    predictions = {
-        MODEL: average_over_repeats(folds, [expit(found) for found in log_odds], rows),
-        PREVALENCE: prevalence_predictions(data.labels, folds),
-        BASELINE_ONLY: one_number_predictions(data.labels, data.frame["severity_relative"].to_numpy(), folds),
-    }
-    # What ranks courses without training is ranked by itself: rates and slopes that differ from fold to fold would
-    # only blur it. The direction of the baseline score is the one that suits it best on these courses.
-    ranked = {BASELINE_ONLY: _best_ranking(data.labels, data.frame["severity_relative"].to_numpy())}
-    if improvement:
-        early = data.frame[improvement[0]].to_numpy()
-        predictions[EARLY_ONLY] = one_number_predictions(data.labels, early, folds)
-        ranked[EARLY_ONLY] = expit(early)  # more improvement, more likely: known beforehand
-        rule = rule_predictions(data.labels, early, folds)
-        if rule is not None:
-            predictions[RULE] = rule
-            ranked[RULE] = meets_rule(early).astype(float)
-    intervals_seed = int(rng.integers(2**63))
-
-    def measured(name: str) -> dict[str, Interval]:
-        def intervals(p: np.ndarray) -> dict[str, Interval]:
-            return bootstrap_interval(data.labels, p, data.patients, np.random.default_rng(intervals_seed))
-
-        found = intervals(predictions[name])
-        return found | {"auc": intervals(ranked[name])["auc"]} if name in ranked else found
-
-    def compared(name: str) -> dict[str, Difference]:
-        def differences(p: np.ndarray) -> dict[str, Difference]:
-            rng = np.random.default_rng(intervals_seed)
-            return bootstrap_difference(data.labels, predictions[MODEL], p, data.patients, rng)
-
-        found = differences(predictions[name])
-        return found | {"auc": differences(ranked[name])["auc"]} if name in ranked else found
-
+    simple, ranked = simple_predictions(data, landmark, folds)
+    predictions = {MODEL: average_over_repeats(folds, [expit(found) for found in log_odds], rows)} | simple
+    measures, differences = measured_and_compared(data, predictions, ranked, int(rng.integers(2**63)))
     return LandmarkValidation(
         landmark=landmark,
         courses=rows,
@@ -139,12 +108,64 @@ def cross_validate(
         n_repeats=n_repeats,
         labels=data.labels,
         predictions=predictions,
-        measures={name: measured(name) for name in predictions},
-        differences={name: compared(name) for name in predictions if name != MODEL},
+        measures=measures,
+        differences=differences,
         members_used={name: float(np.mean([members[name] > 0 for members in weights])) for name in weights[0]},
         folds=tuple(folds),
         log_odds=log_odds,
     )
+
+
+def simple_predictions(
+    data: TrainingData, landmark: str, folds: Sequence[Fold]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Predict out of fold by what a model has to beat, and say what ranks courses without training.
+
+    Returns
+    -------
+    predictions : dict of str to numpy.ndarray
+        (n,) probabilities, mean over the repeats.
+    ranked : dict of str to numpy.ndarray
+        (n,) values within 0 and 1, for the AUC: rates and slopes that differ from fold to fold would only blur it. The
+        direction of the baseline score is the one that suits it best on these courses.
+    """
+    severity = data.frame["severity_relative"].to_numpy()
+    predictions = {
+        PREVALENCE: prevalence_predictions(data.labels, folds),
+        BASELINE_ONLY: one_number_predictions(data.labels, severity, folds),
+    }
+    ranked = {BASELINE_ONLY: _best_ranking(data.labels, severity)}
+    improvement = [f.name for f in data.features if f.rule == "early_improvement" and f.known_at == landmark]
+    if improvement:
+        early = data.frame[improvement[0]].to_numpy()
+        predictions[EARLY_ONLY] = one_number_predictions(data.labels, early, folds)
+        ranked[EARLY_ONLY] = expit(early)  # more improvement, more likely: known beforehand
+        rule = rule_predictions(data.labels, early, folds)
+        if rule is not None:
+            predictions[RULE] = rule
+            ranked[RULE] = meets_rule(early).astype(float)
+    return predictions, ranked
+
+
+def measured_and_compared(
+    data: TrainingData, predictions: dict[str, np.ndarray], ranked: dict[str, np.ndarray], seed: int
+) -> tuple[dict[str, dict[str, Interval]], dict[str, dict[str, Difference]]]:
+    """Return the measures of all predictions, and those of the model less every other's, on the same resamples."""
+
+    def intervals(p: np.ndarray) -> dict[str, Interval]:
+        return bootstrap_interval(data.labels, p, data.patients, np.random.default_rng(seed))
+
+    def differences(p: np.ndarray) -> dict[str, Difference]:
+        rng = np.random.default_rng(seed)
+        return bootstrap_difference(data.labels, predictions[MODEL], p, data.patients, rng)
+
+    measures, compared = {}, {}
+    for name, p in predictions.items():
+        by_itself = name in ranked
+        measures[name] = intervals(p) | ({"auc": intervals(ranked[name])["auc"]} if by_itself else {})
+        if name != MODEL:
+            compared[name] = differences(p) | ({"auc": differences(ranked[name])["auc"]} if by_itself else {})
+    return measures, compared
 
 
 def _best_ranking(labels: np.ndarray, values: np.ndarray) -> np.ndarray:

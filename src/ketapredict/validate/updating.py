@@ -15,9 +15,13 @@ from ketapredict.model.members import TrainingData
 from ketapredict.model.update_choice import Choice, choose_update
 from ketapredict.model.updating import LEAVE_IT, Method, Site
 from ketapredict.validate.assessment import assess
-from ketapredict.validate.comparators import prevalence_predictions
-from ketapredict.validate.cross_validation import MODEL, N_FOLDS, PREVALENCE, LandmarkValidation
-from ketapredict.validate.intervals import bootstrap_difference, bootstrap_interval
+from ketapredict.validate.cross_validation import (
+    MODEL,
+    N_FOLDS,
+    LandmarkValidation,
+    measured_and_compared,
+    simple_predictions,
+)
 from ketapredict.validate.resampling import average_over_repeats
 from ketapredict.validate.study import LandmarkStudy, resamples_of
 
@@ -48,6 +52,7 @@ class UpdateValidation:
 
 def cross_validate_update(
     site: Site,
+    data: TrainingData,
     landmark: str,
     choice: Choice,
     n_repeats: int,
@@ -63,6 +68,8 @@ def cross_validate_update(
     Parameters
     ----------
     site : Site
+    data : TrainingData
+        The same courses, for the simpler predictions beside it.
     landmark : str
     choice : Choice
         Made with all courses.
@@ -97,8 +104,9 @@ def cross_validate_update(
     predictions = {MODEL: average_over_repeats(folds, [expit(values) for values in log_odds], n)}
     for method, values in by_method.items():
         predictions[method] = average_over_repeats(folds, values, n)
-    predictions[PREVALENCE] = prevalence_predictions(site.labels, folds)
-    seed = int(rng.integers(2**63))
+    simple, ranked = simple_predictions(data, landmark, folds)
+    predictions |= simple
+    measures, differences = measured_and_compared(data, predictions, ranked, int(rng.integers(2**63)))
     validation = LandmarkValidation(
         landmark=landmark,
         courses=n,
@@ -108,15 +116,8 @@ def cross_validate_update(
         n_repeats=n_repeats,
         labels=site.labels,
         predictions=predictions,
-        measures={
-            name: bootstrap_interval(site.labels, p, site.patients, np.random.default_rng(seed))
-            for name, p in predictions.items()
-        },
-        differences={
-            name: bootstrap_difference(site.labels, predictions[MODEL], p, site.patients, np.random.default_rng(seed))
-            for name, p in predictions.items()
-            if name != MODEL
-        },
+        measures=measures,
+        differences=differences,
         members_used={method: number / len(folds) for method, number in chosen.items()},
         folds=tuple(folds),
         log_odds=tuple(log_odds),

@@ -19,9 +19,9 @@ from ketapredict.web.edge.body_size import BodySize
 from ketapredict.web.edge.failures import Failures
 from ketapredict.web.edge.headers import SecurityHeaders
 from ketapredict.web.edge.origins import Origins
+from ketapredict.web.exception_handlers import add_exception_handlers
 from ketapredict.web.keys import load_keys
 from ketapredict.web.pages.router import router as pages
-from ketapredict.web.refusals import add_refusals
 from ketapredict.web.served import Served, load_served
 from ketapredict.web.settings import Settings
 from ketapredict.web.state import ServerState
@@ -30,7 +30,7 @@ from ketapredict.web.store.events import SecurityLog
 from ketapredict.web.store.recorder import Recorder
 
 STATIC = Path(__file__).parent / "static"
-# Requests are answered by computing, not by waiting: more threads only take turns, and all of them wait longer.
+# Most of them wait: one at a time computes (`ServerState.computing`), the others go to the disk together.
 _THREADS = 8
 
 
@@ -78,7 +78,7 @@ def create_app(settings: Settings, served: Served | None = None) -> FastAPI:
     for router in (audit, pages):
         app.include_router(router, dependencies=[Depends(csrf_checked)], include_in_schema=False)
     describe(app)
-    add_refusals(app)
+    add_exception_handlers(app)
     # The last one added meets a request first.
     app.add_middleware(BodySize, most=settings.max_body_bytes)
     app.add_middleware(Origins, settings=settings, security=security)

@@ -41,7 +41,7 @@ class Served:
         course_id = self.tokens.course_id(token)
         if self.cohort is None or course_id is None:
             return None
-        return self.cohort.subset(np.asarray(self.cohort.table["course_id"] == course_id))
+        return self.cohort.subset(np.asarray(self.cohort.courses.cells("course_id") == course_id, dtype=bool))
 
     @cached_property
     def scored(self) -> Scored | None:
@@ -63,7 +63,7 @@ class Served:
         """
         found = self._explanations.get((token, landmark))
         if found is None:
-            found = self.model.explain(course, str(course.table["course_id"].iat[0]), landmark)
+            found = self.model.explain(course, course.courses.cells("course_id")[0], landmark)
             if self.tokens.course_id(token) is not None:
                 self._explanations[token, landmark] = found
         return found

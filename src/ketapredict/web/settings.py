@@ -99,6 +99,12 @@ class Settings:
                 "Expected --no-auth without --behind-tls and --trusted-peer: they say that others reach the server, by "
                 "way of a proxy, and without sign-in they would see its patients."
             )
+        if self.sign_in is SignIn.NONE and self.names:
+            raise ServerError(
+                "Expected --no-auth without --name: without sign-in only this machine is served, by its own names."
+            )
+        if not all(map(_is_address, self.trusted_peers)):
+            raise ServerError("Expected an address with --trusted-peer, as 127.0.0.1; found something else.")
         if (self.sign_in is SignIn.PROXY) != (self.proxy is not None):
             raise ServerError("Expected the proxy's secret where a proxy signs people in, and only there.")
         if self.proxy is not None and len(self.proxy.secret) < 32:
@@ -114,10 +120,7 @@ class Settings:
         """Whether only this machine reaches it."""
         if self.host == "localhost":
             return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return _is_address(self.host) and ipaddress.ip_address(self.host).is_loopback
 
     @property
     def https(self) -> bool:
@@ -130,3 +133,11 @@ class Settings:
         own = {"localhost", "127.0.0.1", "[::1]"} if self.is_loopback else set()
         host = f"[{self.host}]" if ":" in self.host else self.host
         return frozenset({*own, host.lower(), *(name.lower() for name in self.names)})
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,5 +1,6 @@
 """What one running server holds; pages and interfaces get it from the request."""
 
+import threading
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -7,6 +8,7 @@ from fastapi import Depends, Request
 
 from ketapredict.web.keys import Keys
 from ketapredict.web.patient.entered import EnteredCourses
+from ketapredict.web.searches import LastSearches
 from ketapredict.web.served import Served
 from ketapredict.web.settings import Settings
 from ketapredict.web.store.database import Database
@@ -16,7 +18,11 @@ from ketapredict.web.store.recorder import Recorder
 
 @dataclass(frozen=True)
 class ServerState:
-    """The parts of one server."""
+    """The parts of one server.
+
+    What computes holds `computing`: side by side, threads of one process only take turns, and the turns cost more than
+    the work. What waits (for the disk, for another) does not.
+    """
 
     settings: Settings
     served: Served
@@ -25,6 +31,8 @@ class ServerState:
     recorder: Recorder
     security: SecurityLog
     entered: EnteredCourses = field(default_factory=EnteredCourses)
+    searches: LastSearches = field(default_factory=LastSearches)
+    computing: threading.Lock = field(default_factory=threading.Lock)
 
 
 def server_state(request: Request) -> ServerState:

@@ -6,8 +6,12 @@ import time
 import pytest
 from tests.web.browser.conftest import sign_in
 
+from ketapredict.monitoring import monitoring_rules
+
 # docs/screenshot.py measures how long it takes; here others may be at work, and this only catches what is broken.
 LONGEST_WAIT = 1.0
+
+SMALLEST_POINTS = 6.5
 PROBABILITY = re.compile(r"^(under |over )?\d{1,2}%$")
 
 
@@ -86,11 +90,16 @@ def test_moving_the_24_hour_score_changes_probability_and_reasons_at_once(patien
     before = (page.locator("#probability").inner_text(), page.locator("#reasons li").first.inner_text())
     score = page.get_by_label("score at 24 h", exact=False).first
     spoken = page.locator("#what-if-result")
-    assert spoken.get_attribute("aria-live") == "polite"
+    heard = page.get_by_role("status")
+    assert heard.inner_text() == ""
     score.fill("1")
     page.wait_for_selector("#what-if-probability")
     first = page.locator("#what-if-probability").inner_text()
     assert "HYPOTHETICAL" in spoken.inner_text()
+    # A sentence is heard, and not the whole part with its tables.
+    assert spoken.get_attribute("aria-live") is None
+    assert re.search(rf"own estimate: {before[0]}. Hypothetical: {first}", heard.inner_text())
+    assert len(heard.inner_text()) < 120
     page.locator(".what-if-section").screenshot(path=pictures / "what-if.png")
     # The second time, when nothing is cold: until the page shows it.
     waits = []
@@ -121,6 +130,26 @@ def test_a_hypothetical_input_that_cannot_be_is_told_where_one_hears_it(patient)
     assert "999" not in page.locator("#what-if-result").inner_text()
 
 
+def test_a_score_that_is_not_known_has_no_place_on_a_slider(page, address):
+    page.goto(f"{address}/new")
+    fields = {"course_id": "no-72h", "score_baseline": "30", "score_24h": "20"}
+    for field, value in fields.items():
+        page.locator(f"#field-{field}").fill(value)
+    page.locator("#field-diagnosis").select_option("MDD")
+    press(page, "Show what to watch, and the estimate")
+    page.get_by_text("All other inputs").click()
+    known, baseline = (page.locator(f"#field-{name}") for name in ("score_24h", "score_baseline"))
+    slider = page.locator("#field-score_24h + input[type=range]")
+    assert slider.is_visible()
+    assert slider.input_value() == "20"
+    known.fill("")
+    assert not slider.is_visible()
+    known.fill("12")
+    assert slider.is_visible()
+    assert slider.input_value() == "12"
+    assert baseline.input_value() == "30"
+
+
 def test_what_if_without_scripts(browser, address, signed_in):
     context = browser.new_context(storage_state=signed_in, java_script_enabled=False)
     page = context.new_page()
@@ -139,14 +168,50 @@ def printed_pages(page) -> int:
     return max(len(re.findall(rb"/Type\s*/Page[^s]", page.pdf(format=paper))) for paper in ("A4", "Letter"))
 
 
+def on_paper(page) -> None:
+    """Show a page as it is printed on A4 within its margins."""
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 1047})
+
+
+def smallest_print(page) -> float:
+    """The smallest text of a page that is shown as printed, in points; in pictures as they are scaled."""
+    return page.evaluate(
+        """() => Math.min(...[...document.querySelectorAll('article p, article li, article th, article td, svg text')]
+        .filter(e => e.checkVisibility() && e.textContent.trim()).map(e => {
+            const picture = e.closest('svg');
+            const scale = picture ? picture.getBoundingClientRect().width / picture.viewBox.baseVal.width : 1;
+            return parseFloat(getComputedStyle(e).fontSize) * scale * 0.75;
+        }))"""
+    )
+
+
+def all_that_holds_is_printed_with_its_words_and_sources(page) -> None:
+    """A sheet of paper has no page behind it where one could look further."""
+    printed = {rule.id: rule for rule in monitoring_rules()}
+    notes = page.locator(".summary-notes li")
+    assert notes.count() >= 2
+    numbered = page.locator(".summary-sources").inner_text()
+    for note in notes.all():
+        rule = printed[note.get_attribute("data-rule")]
+        assert rule.words in note.inner_text()
+        assert rule.certainty in note.inner_text()
+        for source in rule.sources:
+            assert source.citation in numbered
+
+
 def test_the_summary_prints_on_one_page(patient, pictures):
     page = patient
     page.get_by_role("link", name="Summary to print").click()
     assert printed_pages(page) == 1
-    page.emulate_media(media="print")
+    on_paper(page)
     assert not page.locator(".site-header").is_visible()
     assert page.locator(".statement").is_visible()
     page.screenshot(path=pictures / "summary.png", full_page=True)
+    all_that_holds_is_printed_with_its_words_and_sources(page)
+    assert page.locator(".summary-bar svg").is_visible()
+    assert page.locator(".summary-waterfall svg").is_visible()
+    assert smallest_print(page) >= SMALLEST_POINTS
 
 
 def test_a_new_patient_with_a_mistake_is_repaired_by_keyboard_alone(page, address, pictures):
@@ -190,9 +255,9 @@ def test_a_new_patient_with_a_mistake_is_repaired_by_keyboard_alone(page, addres
     for title in (
         "Blood pressure over 140/90",
         "Bipolar disorder without a mood stabiliser",
-        "Late improvement is common",
     ):
         assert title in held
+    assert "Late improvement is common: the figures are of courses" in page.locator(".monitoring").inner_text()
     assert "Outside what the model has seen" in page.locator(".estimate-section").inner_text()
     assert page.locator(".monitoring").bounding_box()["y"] < page.locator(".estimate-section").bounding_box()["y"]
     page.screenshot(path=pictures / "new-patient.png", full_page=True)
@@ -225,9 +290,11 @@ def test_the_summary_of_a_patient_in_whom_everything_is_to_be_watched_is_one_pag
     press(page, "Show what to watch, and the estimate")
     assert page.locator("#notes-holding li[data-rule]").count() >= 18
     page.get_by_role("link", name="Summary to print").click()
-    page.emulate_media(media="print")
-    page.screenshot(path=pictures / "summary-everything.png", full_page=True)
     assert printed_pages(page) == 1
+    on_paper(page)
+    page.screenshot(path=pictures / "summary-everything.png", full_page=True)
+    all_that_holds_is_printed_with_its_words_and_sources(page)
+    assert smallest_print(page) >= SMALLEST_POINTS
 
 
 def test_axe_finds_nothing_serious_on_any_page(patient, address, pictures):

@@ -63,11 +63,45 @@ def test_a_search_travels_in_the_body_and_is_kept(free_client, served):
     assert not re.search(r'(href|action)="[^"]*simulated', page.text)
 
 
-@pytest.mark.parametrize(
-    "form", [{"page": "x" * 9}, {"page": "-1"}, {"lowest": "many"}, {"landmark": "?"}, {"scope": "'"}, {"sort": "\0"}]
-)
+@pytest.mark.parametrize("form", [{"page": "x" * 9}, {"page": "-1"}, {"landmark": "?"}, {"scope": "'"}, {"sort": "\0"}])
 def test_a_search_that_makes_no_sense_is_no_error(free_client, form):
     assert post(free_client, "/courses", form).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "expected"),
+    [
+        ("lowest", "12,5", "Expected a decimal point, not a comma"),
+        ("highest", "many", "Expected a number from 0 to 100."),
+        ("highest", "101", "Expected a number from 0 to 100."),
+    ],
+)
+def test_a_percentage_that_is_none_is_told_beside_its_field_and_kept(free_client, field, text, expected):
+    page = post(free_client, "/courses", {field: text})
+    assert page.status_code == 422
+    assert f'<p class="error" id="{field}-error" role="alert">{expected}' in page.text
+    assert f'value="{text}" aria-invalid="true"' in page.text
+
+
+@pytest.mark.parametrize("typed", ["12,5", "1,234", "1.234,5"])
+def test_a_decimal_comma_is_asked_about_in_every_form(free_client, first, typed):
+    said = "Expected a decimal point, not a comma"
+    assert said in post(free_client, "/new", VALID | {"bmi_kg_m2": typed}).text
+    assert said in post(free_client, "/new", VALID | {"score_24h": typed}).text
+    assert said in post(free_client, "/courses", {"lowest": typed}).text
+    assert said in post(free_client, f"/courses/{first}/judgement", {"own_percent": typed, "reason": "x"}).text
+    assert said in post(free_client, f"/courses/{first}/what-if", {"landmark": "24h", "score_24h": typed}).text
+
+
+def test_the_way_back_leads_to_what_was_searched_for(free_client, served, first):
+    wanted = sorted(row.course_id for row in served.rows)[40]
+    assert len(tokens(free_client.get("/courses/found").text)) == PER_PAGE  # nothing was searched for yet
+    post(free_client, "/courses", {"search": wanted, "sort": "probability"})
+    assert 'href="/courses/found"' in free_client.get(f"/courses/{first}").text
+    page = free_client.get("/courses/found").text
+    assert tokens(page) == [served.tokens.token(wanted)]
+    assert f'value="{wanted}"' in page
+    assert len(tokens(free_client.get("/courses").text)) == PER_PAGE  # the first link is all courses, as ever
 
 
 def test_what_to_watch_stands_before_and_apart_from_the_probability(free_client, first, records):
@@ -76,9 +110,11 @@ def test_what_to_watch_stands_before_and_apart_from_the_probability(free_client,
     watch = page[page.index('class="monitoring"') : page.index('class="estimate-section"')]
     assert "in 10" not in watch
     assert 'data-rule="observation"' in watch
-    assert 'data-rule="late-improvement"' in watch
-    assert "58%" in watch
-    assert "doi:10.1016/j.pnpbp.2020.110126" in watch
+    assert "Label of esketamine" in watch
+    # Courses of one infusion: rules of later ones are named with the reason why they do not apply.
+    late = watch[watch.index('data-rule="late-improvement"') :]
+    assert "this protocol has no rating after a third one" in late
+    assert "58%" not in watch
     assert [r["surface"] for r in records()] == ["patient"]
 
 
@@ -122,12 +158,23 @@ def test_headings_come_in_order_and_every_field_has_its_label(free_client, first
 
 
 def test_an_unknown_course_or_landmark_is_not_found_and_not_recorded(free_client, first, records):
-    for path in ("/courses/" + "0" * 24, "/courses/x/summary", f"/courses/{first}?landmark=end"):
+    for path in ("/courses/" + "0" * 24, "/courses/x/summary"):
         page = free_client.get(path)
         assert page.status_code == 404
         assert "There is no such page" in page.text
+    for path in (f"/courses/{first}", f"/courses/{first}/summary"):
+        for text in ("end", "73.91", "%3Cb%3E"):
+            page = free_client.get(f"{path}?landmark={text}")
+            assert page.status_code == 422
+            assert "Expected a landmark of the model (24h, 72h); found another." in page.text
+            assert "73.91" not in page.text
+    for action in ("what-if", "judgement"):
+        refused = post(free_client, f"/courses/{first}/{action}", {"landmark": "73.91", "own_percent": "5"})
+        assert refused.status_code == 422
+        assert "73.91" not in refused.text
     assert post(free_client, "/courses/nobody/what-if", {}).status_code == 404
     assert {r["surface"] for r in records()} <= {"list"}
+    assert free_client.get(f"/courses/{first}?landmark=").status_code == 200  # the latest
 
 
 def test_what_if_shows_another_estimate_marked_and_records_it_as_such(free_client, served, first, records):

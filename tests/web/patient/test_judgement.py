@@ -17,7 +17,7 @@ def test_what_is_valid_is_kept_as_it_was_said(percent, reason):
         assert "\n" not in judged.reason
 
 
-@pytest.mark.parametrize("percent", ["", "101", "-1", "many", "nan", "1e1", "7 0"])
+@pytest.mark.parametrize("percent", ["", "101", "-1", "many", "nan", "1e1", "7 0", ",5", "5,"])
 def test_a_number_that_is_none_is_told_and_kept(percent):
     judged, form = read_judgement({"own_percent": percent, "reason": "because"})
     assert judged is None
@@ -28,7 +28,7 @@ def test_a_number_that_is_none_is_told_and_kept(percent):
 
 @pytest.mark.parametrize("reason", ["", "  \n", "x" * (LONGEST_REASON + 1)])
 def test_a_reason_is_needed_and_short(reason):
-    judged, form = read_judgement({"own_percent": "70,5 %", "reason": reason})
+    judged, form = read_judgement({"own_percent": "70.5 %", "reason": reason})
     assert judged is None
     assert form.reason_error
     assert not form.percent_error

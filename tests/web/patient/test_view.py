@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import Column
+from ketapredict.cohort.protocols import TimePoint
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.errors import ModelError
 from ketapredict.response_model import ResponseModel
@@ -66,6 +67,40 @@ def test_an_earlier_landmark_can_be_asked_for_and_the_notes_stay_those_of_now(sh
     assert late.landmarks == ("24h", "72h")
     with pytest.raises(ModelError, match="Expected a landmark of the model"):
         patient_view(short_model, course, "inf9")
+
+
+def test_what_was_normal_before_infusion_1_is_not_called_checked_after_it(short_model, short_cohort):
+    known = {"systolic_mmhg": 120.0, "diastolic_mmhg": 70.0}
+    rated = patient_view(short_model, one(short_cohort, 0, score_24h=20.0, score_72h=12.0, **known))
+    groups = {words: [note.rule.id for note in notes] for words, notes in rated.settled}
+    (then,) = [words for words in groups if "blood-pressure" in groups[words]]
+    assert then == "Checked before infusion 1, not since: nothing found then"
+    known |= {f"score_{name}": np.nan for name in short_cohort.protocol.names}
+    before = patient_view(short_model, one(short_cohort, 0, **known))
+    groups = {words: [note.rule.id for note in notes] for words, notes in before.settled}
+    (then,) = [words for words in groups if "blood-pressure" in groups[words]]
+    assert then == "Checked before infusion 1: nothing found"
+    held = patient_view(short_model, one(short_cohort, 0, score_24h=20.0, systolic_mmhg=170.0))
+    page = str(environment().get_template("_monitoring.html").module.monitoring(held))
+    note = page[page.index('data-rule="blood-pressure"') :]
+    assert "As it was before infusion 1." in note[: note.index("</li>")]
+
+
+def test_before_infusion_3_the_page_says_that_late_improvement_is_common(short_model, short_cohort):
+    """In a course that has a third infusion; after it no more."""
+    *earlier, end = short_cohort.protocol.time_points
+    third = TimePoint("inf3", 120.0, (108.0, 144.0))
+    protocol = replace(short_cohort.protocol, time_points=(*earlier, third, end))
+    model = ResponseModel(replace(short_model.bundle, protocol=protocol))
+    frame = short_cohort.table.iloc[[0]].astype(object).assign(score_24h=20.0, score_72h=19.0, score_7d=None)
+
+    def page(**scores: float) -> str:
+        view = patient_view(model, cohort_from_frame(frame.assign(**scores), protocol))
+        return str(environment().get_template("_monitoring.html").module.monitoring(view))
+
+    assert "58% of those without a 20% improvement on the QIDS-SR16" in page()
+    assert "doi:10.1016/j.pnpbp.2020.110126" in page()
+    assert "58%" not in page(score_inf3=18.0)
 
 
 def test_a_mapping_of_the_cohort_can_answer_what_the_rules_ask(short_model, short_cohort):

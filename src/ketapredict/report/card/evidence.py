@@ -40,7 +40,7 @@ def evidence(facts: CardFacts) -> Section:
 def _fitted(landmark: str, coefficients: pd.DataFrame, performance: pd.DataFrame) -> list[Block]:
     strength = float(coefficients["strength"].iloc[0])
     kept = (
-        "as it is (strength 1): no other strength was better by two standard errors"
+        "as it is (strength 1): no other strength was better by three standard errors"
         if strength == 1
         else f"with strength {strength:g} (1: as it is), chosen by out-of-fold log-loss"
     )

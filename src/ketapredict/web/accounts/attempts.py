@@ -1,4 +1,4 @@
-"""How often somebody may try to sign in: per account and per address, counted in the store."""
+"""How often somebody may try to sign in: on an account from an address, and from an address, counted in the store."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,8 @@ from ketapredict.web.store.database import Database
 from ketapredict.web.store.schema import sign_in_attempts
 
 WINDOW = timedelta(minutes=15)
-PER_ACCOUNT = 10
+# Of one account from one address: whoever guesses elsewhere does not lock its owner out.
+PER_ACCOUNT_AND_ADDRESS = 10
 PER_ADDRESS = 50
 
 
@@ -17,7 +18,7 @@ class Attempts:
     """Failed attempts of the last 15 minutes; a restart forgets none.
 
     An attempt counts before its password is looked at, so that many at once gain nothing; one that succeeds is taken
-    back with all others of its account. Refused attempts do not count: who waits gets in.
+    back with all others on its account from its address. Refused attempts do not count: who waits gets in.
 
     Parameters
     ----------
@@ -38,19 +39,21 @@ class Attempts:
             connection.execute(delete(table).where(table.c.at < now - WINDOW))
             counts = connection.execute(
                 select(
-                    func.count().filter(table.c.account_hash == account),
+                    func.count().filter((table.c.account_hash == account) & (table.c.address == address)),
                     func.count().filter(table.c.address == address),
                 )
             ).one()
-            if counts[0] >= PER_ACCOUNT or counts[1] >= PER_ADDRESS:
+            if counts[0] >= PER_ACCOUNT_AND_ADDRESS or counts[1] >= PER_ADDRESS:
                 return False
             connection.execute(insert(table).values(at=now, account_hash=account, address=address))
         return True
 
-    def forget(self, name: str) -> None:
-        """Take back the attempts of an account that has signed in."""
+    def forget(self, name: str, address: str) -> None:
+        """Take back the attempts on an account that has signed in, from where it did."""
+        table = sign_in_attempts
+        theirs = (table.c.account_hash == self._hashed(name)) & (table.c.address == address)
         with self._database.write() as connection:
-            connection.execute(delete(sign_in_attempts).where(sign_in_attempts.c.account_hash == self._hashed(name)))
+            connection.execute(delete(table).where(theirs))
 
     def _hashed(self, name: str) -> str:
         return self._keys.sign("sign-in name", name.strip().lower().encode("utf-8", "replace"))

@@ -53,7 +53,8 @@ def sign_in(
     name = name.strip().lower()
     account = find_account(state.database, name)
     known = account.name if account else ""
-    if not attempts.admit(name, request.client.host if request.client else ""):
+    address = request.client.host if request.client else ""
+    if not attempts.admit(name, address):
         state.security.record(Event.TOO_MANY_ATTEMPTS, request, known)
         return _form(request, state, TOO_MANY, 429)
     enabled = account is not None and account.disabled_at is None
@@ -61,7 +62,7 @@ def sign_in(
     if account is None or not right:
         state.security.record(Event.WRONG_PASSWORD, request, known)
         return _form(request, state, WRONG, 401)
-    attempts.forget(name)
+    attempts.forget(name, address)
     end_old_sessions(state.database, state.settings)
     if old := request.cookies.get(session_cookie(state.settings)):
         end_session(state.database, old)

@@ -47,14 +47,20 @@ def _field(column: Column) -> tuple[Any, Any]:
     return (_CELLS[column.kind], Field(default=None, description=description))
 
 
-class Interval(BaseModel):
+class Finite(BaseModel):
+    """Has no number that JSON cannot hold."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Interval(Finite):
     """90% interval of the probability."""
 
     low: float
     high: float
 
 
-class Contribution(BaseModel):
+class Contribution(Finite):
     """What one concept adds to the log-odds, and the probability before and after it, largest first."""
 
     concept: str
@@ -71,7 +77,7 @@ class MissingInput(BaseModel):
     label: str
 
 
-class Prediction(BaseModel):
+class Prediction(Finite):
     """One course's estimate and what it rests on. log-odds = base_logit + the sum of the contributions."""
 
     row: int = Field(description="Place of the course in the request, from 1.")

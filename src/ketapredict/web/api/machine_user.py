@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ketapredict.web.accounts.current_user import NOBODY, refuse_other_roles
@@ -17,7 +18,7 @@ from ketapredict.web.store.events import Event
 _BEARER = HTTPBearer(auto_error=False, description="A token made by `ketapredict tokens add`.")
 
 
-def machine_user(
+async def machine_user(
     request: Request, state: State, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 ) -> User:
     """Return whose token a request bears; cookies of browsers count for nothing here.
@@ -29,10 +30,11 @@ def machine_user(
     """
     if state.settings.sign_in is SignIn.NONE:
         return NOBODY
-    user = token_user(state.database, given.credentials) if given else None
+    if given is None:
+        raise NotSignedInError
+    user = await run_in_threadpool(token_user, state.database, given.credentials)
     if user is None:
-        if given:
-            state.security.record(Event.WRONG_TOKEN, request)
+        await run_in_threadpool(state.security.record, Event.WRONG_TOKEN, request)
         raise NotSignedInError
     return user
 

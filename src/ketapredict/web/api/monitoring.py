@@ -34,7 +34,13 @@ class MonitoringNote(BaseModel):
     rule: str = Field(description="Id of the rule in `rules`, where its sources are.")
     title: str
     urgency: Literal[URGENCIES] = Field(description="When to act on it.")  # type: ignore[valid-type]
-    state: Literal["holds", "unknown", "clear"] = Field(description="`unknown` could not be checked: no all-clear.")
+    state: Literal["holds", "unknown", "clear", "not applicable"] = Field(
+        description="`unknown` could not be checked: no all-clear. `not applicable`: to no course of this protocol."
+    )
+    known_at: str = Field(
+        description="`pre` or a time point: when the latest of what it was judged by was known, so a finding, or none, "
+        "of then; empty where no input decided."
+    )
     words: str
     missing: list[str] = Field(description="For `unknown`: what to ask or measure.")
 
@@ -74,20 +80,22 @@ def told_notes(cohort: Cohort, courses: list[dict[str, Any]]) -> list[CourseNote
         Its table as plain rows.
     """
     return [
-        CourseNotes(row=int(row), course_id=course["course_id"], notes=_notes(course, cohort.protocol))
+        CourseNotes(row=int(row), course_id=course["course_id"], notes=_notes(course, cohort))
         for row, course in zip(cohort.rows, courses, strict=True)
     ]
 
 
-def _notes(course: dict[str, Any], protocol: Protocol) -> list[MonitoringNote]:
+def _notes(course: dict[str, Any], cohort: Cohort) -> list[MonitoringNote]:
+    now = latest_rated(course, cohort.protocol)
     return [
         MonitoringNote(
             rule=note.rule.id,
             title=note.rule.title,
             urgency=note.rule.urgency,
             state=note.state,
+            known_at=note.known_at,
             words=note.words,
             missing=list(note.missing),
         )
-        for note in monitoring_notes(course, protocol, latest_rated(course, protocol))
+        for note in monitoring_notes(course, cohort.protocol, now, cohort.extras)
     ]

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 from fastapi import APIRouter, Depends
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from pydantic import BaseModel, Field, create_model
 
 from ketapredict.cohort.cohort import Cohort
-from ketapredict.cohort.columns import Column, declared_columns
-from ketapredict.cohort.read import cohort_from_frame
+from ketapredict.cohort.columns import declared_columns
+from ketapredict.cohort.read import cohort_from_cells
 from ketapredict.explain.patient import CAVEAT, columns_read
 from ketapredict.explain.words import concept_label, sentences, steps_largest_first
 from ketapredict.monitoring import open_questions
@@ -33,7 +33,6 @@ from ketapredict.web.api.machine_user import require_machine
 from ketapredict.web.api.monitoring import told_notes, told_rules
 from ketapredict.web.patient.inputs import inputs_of
 from ketapredict.web.patient.view import verdicts_of
-from ketapredict.web.records import plain_rows
 from ketapredict.web.state import State
 from ketapredict.web.store.recorder import Surface
 
@@ -59,40 +58,35 @@ def predict_router(model: ResponseModel, most_courses: int) -> APIRouter:
         request: asked,  # type: ignore[valid-type]
         state: State,
         user: Annotated[User, Depends(require_machine(*PREDICTS))],
-    ) -> JSONResponse:
+    ) -> Response:
         """Predict courses, each at its latest landmark or all at one, with what each estimate rests on.
 
         For every course that breaks no rule it tells what to watch, also where it cannot be predicted. Courses that
         break a rule are listed with the rule; 422 if all do.
         """
         served = state.served.model
-        extras = _extras(request.courses, served)  # type: ignore[attr-defined]
-        cohort = cohort_from_frame(
-            _frame(request.courses, served, extras),  # type: ignore[attr-defined]
-            served.bundle.protocol,
-            extras,
-        )
-        scored = served.score(cohort, request.landmark)  # type: ignore[attr-defined]
-        parts = [cohort.rejects, scored.refused]
-        rejects = _rejects(pd.concat([part for part in parts if len(part)])) if any(map(len, parts)) else []
-        if not len(cohort):
-            return problem(422, "No course can be predicted: see `rejects`.", rejects=[r.model_dump() for r in rejects])
-        results, courses = plain_rows(scored.table), plain_rows(cohort.table)
-        state.recorder.record_rows(user, results, courses, Surface.REST)
-        return JSONResponse(
-            Predictions(
+        with state.computing:
+            cohort = _cohort(request.courses, served)  # type: ignore[attr-defined]
+            scored, refused, _ = served.score_columns(cohort, request.landmark)  # type: ignore[attr-defined]
+            rejects = _rejects([cohort.rejects, refused])
+            if not len(cohort):
+                told = [reject.model_dump() for reject in rejects]
+                return problem(422, "No course can be predicted: see `rejects`.", rejects=told)
+            results, courses = scored.plain_rows(), cohort.courses.plain_rows()
+            answer = Predictions(
                 statement=served.bundle.statement,
                 caveat=CAVEAT,
                 monitoring=told_notes(cohort, courses),
                 rules=told_rules(cohort.protocol),
                 model=model_name(served),
                 courses=cohort.counts.courses,
-                predicted=len(scored.table),
-                rejected=cohort.counts.courses - len(scored.table),
+                predicted=len(results),
+                rejected=cohort.counts.courses - len(results),
                 predictions=_predictions(served, cohort, results, courses),
                 rejects=rejects,
-            ).model_dump()
-        )
+            ).model_dump_json()
+        state.recorder.record_rows(user, results, courses, Surface.REST)
+        return Response(answer, media_type="application/json")
 
     return router
 
@@ -113,24 +107,21 @@ def _request_form(model: ResponseModel, most_courses: int) -> type[BaseModel]:
     return create_model("PredictRequest", __base__=Strict, courses=courses, landmark=landmark)
 
 
-def _extras(courses: list[BaseModel], model: ResponseModel) -> tuple[Column, ...]:
-    """Return the model's extra covariates, and the questions that any course answers: what is absent takes no time."""
-    bundle = model.bundle
+def _cohort(courses: list[BaseModel], model: ResponseModel) -> Cohort:
+    """Validate courses: the columns that any of them has, and the required ones; what is absent takes no time."""
+    protocol, own = model.bundle.protocol, model.bundle.extras
     given = {name for course in courses for name in course.model_fields_set}
-    asked = open_questions(bundle.protocol, bundle.extras)
-    return (*bundle.extras, *(question for question in asked if question.name in given))
-
-
-def _frame(courses: list[BaseModel], model: ResponseModel, extras: tuple[Column, ...]) -> pd.DataFrame:
-    """Put courses into a table: the columns that any of them has, and the required ones."""
-    declared = declared_columns(model.bundle.protocol, extras)
-    given = {name for course in courses for name in course.model_fields_set}
+    extras = (*own, *(question for question in open_questions(protocol, own) if question.name in given))
+    declared = declared_columns(protocol, extras)
     names = [name for name, column in declared.items() if name in given or column.required]
-    return pd.DataFrame({name: [getattr(course, name) for course in courses] for name in names}, columns=names)
+    cells = {name: np.array([getattr(course, name) for course in courses], dtype=object) for name in names}
+    return cohort_from_cells(cells, len(courses), protocol, extras)
 
 
-def _rejects(table: pd.DataFrame) -> list[Reject]:
-    ordered = table.sort_values("row", kind="stable")
+def _rejects(tables: list[pd.DataFrame]) -> list[Reject]:
+    if not any(map(len, tables)):
+        return []
+    ordered = pd.concat([table for table in tables if len(table)]).sort_values("row", kind="stable")
     return [
         Reject(row=int(row), column=column or None, rule=rule, expected=expected)
         for row, column, rule, expected in zip(
@@ -165,9 +156,9 @@ def _predictions(
                 landmark=result["landmark"],
                 outcome=result["outcome"],
                 probability=result["probability"],
-                interval=None if pd.isna(result["p_low"]) else Interval(low=result["p_low"], high=result["p_high"]),
+                interval=_interval(result["p_low"], result["p_high"]),
                 trained_on=result["trained_on"],
-                in_scope=None if pd.isna(result["in_scope"]) else bool(result["in_scope"]),
+                in_scope=result["in_scope"],
                 notes=result["notes"],
                 verdicts=None if (verdicts := verdicts_of(model, own.landmark)) is None else list(verdicts),
                 missing_inputs=[
@@ -196,3 +187,7 @@ def _predictions(
             )
         )
     return told
+
+
+def _interval(low: float, high: float) -> Interval | None:
+    return None if low != low else Interval(low=low, high=high)

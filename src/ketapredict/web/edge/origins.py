@@ -1,5 +1,6 @@
 """Where a request comes from: which machine, for which host name, from which page."""
 
+import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -11,7 +12,7 @@ from ketapredict.web.answers import refusal
 from ketapredict.web.settings import Settings
 from ketapredict.web.store.events import Event, SecurityLog
 
-_LONGEST_ADDRESS = 45
+type IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Origins:
@@ -23,6 +24,8 @@ class Origins:
 
     def __init__(self, app: ASGIApp, *, settings: Settings, security: SecurityLog) -> None:
         self.app, self.settings, self.security = app, settings, security
+        found = (_address(peer) for peer in settings.trusted_peers)
+        self.trusted = frozenset(address for address in found if address is not None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is from here."""
@@ -30,7 +33,7 @@ class Origins:
             await self.app(scope, receive, send)
             return
         request = Request(scope)
-        scope["client"] = _client(request, self.settings.trusted_peers)
+        scope["client"] = _client(request, self.trusted)
         host = request.headers.get("host", "")
         if _without_port(host) not in self.settings.known_names:
             await run_in_threadpool(self.security.record, Event.FOREIGN_HOST, request)
@@ -57,10 +60,25 @@ def _without_port(host: str) -> str:
     return (name if port.isdigit() and name else host).lower()
 
 
-def _client(request: Request, trusted: tuple[str, ...]) -> tuple[str, int] | None:
+def _client(request: Request, trusted: frozenset[IPAddress]) -> tuple[str, int] | None:
+    """Return the client: the last address on the way that is no trusted peer; what is no address ends the way."""
     client = request.client
-    if client is None or client.host not in trusted:
+    if client is None or _address(client.host) not in trusted:
         return request.scope.get("client")
     hops = [hop.strip() for value in request.headers.getlist("x-forwarded-for") for hop in value.split(",")]
-    outside = [hop for hop in hops if hop not in trusted]
-    return (outside[-1][:_LONGEST_ADDRESS], 0) if outside else (client.host, client.port)
+    for hop in reversed(hops):
+        address = _address(hop)
+        if address is None:
+            break
+        if address not in trusted:
+            return str(address), 0
+    return client.host, client.port
+
+
+def _address(text: str) -> IPAddress | None:
+    """Read an address; an IPv4 address in the form of IPv6 is the IPv4 address."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return address if isinstance(address, ipaddress.IPv4Address) else address.ipv4_mapped or address

@@ -10,37 +10,59 @@ from ketapredict.web.accounts.current_user import require
 from ketapredict.web.accounts.roles import Role, User
 from ketapredict.web.pages.entries import Entries
 from ketapredict.web.patient.course_list import SCOPES, SORTS, Selection, select
+from ketapredict.web.patient.typed_numbers import typed_percent
 from ketapredict.web.state import ServerState, State
 from ketapredict.web.store.recorder import Surface
 from ketapredict.web.templating import render
 
 router = APIRouter()
+PERCENTS = {"lowest": "Probability from (%)", "highest": "to (%)"}
 Clinician = Annotated[User, Depends(require(Role.CLINICIAN))]
 
 
 @router.get("/courses")
 def courses(request: Request, user: Clinician, state: State) -> HTMLResponse:
     """Show the first page of the list."""
-    return _list(request, user, state, Selection(), {})
+    return _found(request, user, state, {})
+
+
+@router.get("/courses/found")
+def courses_found_last(request: Request, user: Clinician, state: State) -> HTMLResponse:
+    """Show what was searched for last in this session: where the way back from a patient leads."""
+    return _found(request, user, state, state.searches.last(user))
 
 
 @router.post("/courses")
 def courses_found(request: Request, user: Clinician, state: State, entered: Entries) -> HTMLResponse:
     """Show what was searched for."""
+    state.searches.keep(user, entered)
+    return _found(request, user, state, entered)
+
+
+def _found(request: Request, user: User, state: ServerState, entered: dict[str, str]) -> HTMLResponse:
     page = entered.get("page", "1")
+    shares = {name: typed_percent(text) for name in PERCENTS if (text := entered.get(name, "").strip())}
     asked = Selection(
         search=entered.get("search", ""),
         landmark=entered.get("landmark", ""),
         scope=entered.get("scope", "") if entered.get("scope") in SCOPES else "",
-        lowest=_share(entered.get("lowest", "")),
-        highest=_share(entered.get("highest", "")),
+        lowest=shares.get("lowest", (None, ""))[0],
+        highest=shares.get("highest", (None, ""))[0],
         sort=entered.get("sort", "course"),
         page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
     )
-    return _list(request, user, state, asked, entered)
+    errors = {name: error for name, (_, error) in shares.items() if error}
+    return _list(request, user, state, asked, entered, errors)
 
 
-def _list(request: Request, user: User, state: ServerState, asked: Selection, entered: dict[str, str]) -> HTMLResponse:
+def _list(
+    request: Request,
+    user: User,
+    state: ServerState,
+    asked: Selection,
+    entered: dict[str, str],
+    errors: dict[str, str],
+) -> HTMLResponse:
     served = state.served
     bundle = served.model.bundle
     landmarks = served.model.landmarks
@@ -52,9 +74,9 @@ def _list(request: Request, user: User, state: ServerState, asked: Selection, en
     return render(
         request,
         "courses.html",
+        status=422 if errors else 200,
         asked=asked,
-        lowest=entered.get("lowest", ""),
-        highest=entered.get("highest", ""),
+        percents=[(name, label, entered.get(name, ""), errors.get(name, "")) for name, label in PERCENTS.items()],
         shown=shown,
         rows=[(row, served.tokens.token(row.course_id)) for row in shown.rows],
         total=len(served.rows),
@@ -64,12 +86,3 @@ def _list(request: Request, user: User, state: ServerState, asked: Selection, en
         sorts=SORTS,
         caveat=CAVEAT,
     )
-
-
-def _share(percent: str) -> float | None:
-    """Return a percentage that was typed as a share; None where it is none."""
-    try:
-        share = float(percent.replace(",", ".").rstrip(" %")) / 100.0
-    except ValueError:
-        return None
-    return share if 0.0 <= share <= 1.0 else None

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.errors import ModelError
 from ketapredict.web.accounts.roles import User
 from ketapredict.web.state import ServerState
 
@@ -15,6 +16,16 @@ async def entries(request: Request) -> dict[str, str]:
 
 
 Entries = Annotated[dict[str, str], Depends(entries)]
+
+
+def asked_landmark(state: ServerState, text: str | None) -> str | None:
+    """Return the landmark that is asked for, None for the latest; raises ModelError without what was sent."""
+    landmarks = state.served.model.landmarks
+    if not text:
+        return None
+    if text not in landmarks:
+        raise ModelError(f"Expected a landmark of the model ({', '.join(landmarks)}); found another.")
+    return text
 
 
 def find_course(state: ServerState, user: User, token: str) -> tuple[Cohort | None, bool]:

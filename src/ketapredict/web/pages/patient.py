@@ -12,14 +12,13 @@ from ketapredict.errors import CohortError, ModelError
 from ketapredict.explain.patient import CAVEAT
 from ketapredict.web.accounts.roles import User
 from ketapredict.web.pages.courses import Clinician
-from ketapredict.web.pages.entries import Entries, find_course
+from ketapredict.web.pages.entries import Entries, asked_landmark, find_course
 from ketapredict.web.patient.entered import HOURS_KEPT
 from ketapredict.web.patient.form import FieldGroup, course_from_entries, entries_of, form_columns, form_groups
 from ketapredict.web.patient.frequencies import outcome_words
 from ketapredict.web.patient.inputs import cell_text, label_of
 from ketapredict.web.patient.judgement import LONGEST_REASON, JudgementForm, read_judgement
 from ketapredict.web.patient.view import Estimate, estimate_of, patient_view
-from ketapredict.web.records import plain_rows
 from ketapredict.web.state import ServerState, State
 from ketapredict.web.store.recorder import Shown, Surface
 from ketapredict.web.store.records import Filter, page_of
@@ -96,19 +95,21 @@ def what_if(
     if course is None:
         return render(request, "not_found.html", status=404, reason=NO_COURSE)
     model, bundle = state.served.model, state.served.model.bundle
-    landmark = entered.get("landmark") or None
+    landmark = asked_landmark(state, entered.get("landmark"))
     own_entries = entries_of(course, bundle)
     changed = own_entries | {name: entered[name].strip() for name in own_entries if name in entered}
     changed |= {name: own_entries[name] for name in _IDENTITY}
-    hypothetical, errors = course_from_entries(bundle, changed, _not_asked(course, state))
+    with state.computing:
+        hypothetical, errors = course_from_entries(bundle, changed, _not_asked(course, state))
     labels = {name: label_of(column) for name, column in form_columns(bundle).items()}
     problems = [(labels.get(name, name), text) for name, text in errors.items()]
     own = estimate = None
     try:
         if hypothetical is not None:
-            estimate = estimate_of(model, hypothetical, landmark)
-            # The own estimate stands beside it, and perhaps at a landmark at which the page has not shown it.
-            own = state.served.explanation(token, course, landmark)
+            with state.computing:
+                estimate = estimate_of(model, hypothetical, landmark)
+                # The own estimate stands beside it, and perhaps at a landmark at which the page has not shown it.
+                own = state.served.explanation(token, course, landmark)
             state.recorder.record(
                 user,
                 Shown(own, course, Surface.BESIDE_WHAT_IF),
@@ -122,7 +123,7 @@ def what_if(
         "_hypothetical.html" if x_fragment else "what_if.html",
         status=200 if estimate else 422,
         token=token,
-        course_id=str(course.table["course_id"].iat[0]),
+        course_id=course.courses.cells("course_id")[0],
         landmark=landmark or "",
         groups=[] if x_fragment else _what_if_groups(state, changed, errors, landmark),
         own=own.probability if own else None,
@@ -137,16 +138,14 @@ def what_if(
 def judge(request: Request, token: str, user: Clinician, state: State, entered: Entries) -> Response:
     """Record what the clinician thinks of the estimate beside it, or show the form again."""
     course, _ = find_course(state, user, token)
-    landmark = entered.get("landmark") or None
     if course is None:
         return render(request, "not_found.html", status=404, reason=NO_COURSE)
+    landmark = asked_landmark(state, entered.get("landmark"))
     judgement, form = read_judgement(entered)
     if judgement is None:
         return _patient_page(request, token, user, state, landmark, template="patient.html", judged=form)
-    try:
-        told = estimate_of(state.served.model, course, landmark).told
-    except (CohortError, ModelError) as error:
-        return render(request, "not_found.html", status=404, reason=str(error))
+    with state.computing:
+        told = state.served.explanation(token, course, landmark)
     state.recorder.record_judgement(user, told, course, judgement)
     return RedirectResponse(f"/courses/{token}?landmark={told.landmark}#judgement-title", 303)
 
@@ -171,14 +170,13 @@ def _patient_page(
     course, is_entered = find_course(state, user, token)
     if course is None:
         return render(request, "not_found.html", status=404, reason=NO_COURSE)
-    try:
+    landmark = asked_landmark(state, landmark)
+    with state.computing:
         view = patient_view(state.served.model, course, landmark)
-    except ModelError as error:
-        return render(request, "not_found.html", status=404, reason=str(error))
     bundle = state.served.model.bundle
     _record(state, user, view.estimate, course, is_entered=is_entered, printed=template == "summary.html")
     # Of these inputs only: an entered patient may have the id of one in the cohort.
-    inputs = state.recorder.inputs_hmac(plain_rows(course.table)[0])
+    inputs = state.recorder.inputs_hmac(course.courses.plain_rows()[0])
     own = Filter(user_name=user.name, course_id=view.course_id, inputs_hmac=inputs)
     return render(
         request,
@@ -215,7 +213,7 @@ def _not_asked(course: Cohort, state: ServerState) -> dict[str, str]:
     """Return the cells of a course that no form asks for and an estimate may rest on: the arm."""
     if "arm" in form_columns(state.served.model.bundle):
         return {}
-    return {"arm": cell_text(course.columns["arm"], course.table["arm"].iat[0])}
+    return {"arm": cell_text(course.columns["arm"], course.courses.cells("arm")[0])}
 
 
 def _what_if_groups(

@@ -8,8 +8,10 @@ WIDTH, HEIGHT, LEFT, RIGHT, MIDDLE = 720, 104, 24, 24, 52
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def probability_bar_svg(probability: float, p_low: float | None, p_high: float | None, rate: float) -> str:
-    """Draw a probability (dot), its 90% interval (bar) and the training courses' rate (dashed line) from 0 to 100%.
+def probability_bar_svg(
+    probability: float, p_low: float | None, p_high: float | None, rate: float, whose: str = "training courses"
+) -> str:
+    """Draw a probability (dot), its 90% interval (bar) and the courses' rate (dashed line) from 0 to 100%.
 
     Parameters
     ----------
@@ -17,10 +19,12 @@ def probability_bar_svg(probability: float, p_low: float | None, p_high: float |
     p_low, p_high : float or None
         Without them no bar is drawn.
     rate : float
-        Share of the training courses with the outcome.
+        Share of the courses with the outcome.
+    whose : str
+        What these courses are.
     """
     interval = interval_words(p_low, p_high)
-    told = f"Estimate {percent(probability)}{', ' + interval if interval else ''}; training courses {percent(rate)}"
+    told = f"Estimate {percent(probability)}{', ' + interval if interval else ''}; {whose} {percent(rate)}"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         f'font-family="sans-serif" font-size="14" role="img" aria-label="{escape(told)}">',
@@ -36,7 +40,7 @@ def probability_bar_svg(probability: float, p_low: float | None, p_high: float |
         f'<line x1="{_x(rate):.1f}" x2="{_x(rate):.1f}" y1="{MIDDLE - 20}" y2="{MIDDLE + 9}" stroke="#333" '
         'stroke-width="2" stroke-dasharray="4 3"/>'
         f'<text x="{_label_x(rate, 190):.1f}" y="{MIDDLE - 26}" text-anchor="middle" fill="#333">'
-        f"training courses {percent(rate)}</text>"
+        f"{escape(whose)} {percent(rate)}</text>"
     )
     if p_low is not None and p_high is not None:
         parts.append(

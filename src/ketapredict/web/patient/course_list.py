@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
+from ketapredict.cohort.cells import is_missing
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.response_model import Scored
 
@@ -71,9 +71,8 @@ class CoursePage:
 
 def course_rows(scored: Scored, cohort: Cohort) -> tuple[CourseRow, ...]:
     """Return every course of a cohort with its estimate at the latest landmark, or the reason why it has none."""
-    sites = {
-        str(c): str(s) for c, s in zip(cohort.table["course_id"], cohort.table["site"], strict=True) if s == s and s
-    }
+    named = zip(cohort.table["course_id"], cohort.table["site"], strict=True)
+    sites = {str(course_id): "" if is_missing(site) else str(site) for course_id, site in named}
     rows = {
         str(row["course_id"]): CourseRow(
             course_id=str(row["course_id"]),
@@ -82,7 +81,7 @@ def course_rows(scored: Scored, cohort: Cohort) -> tuple[CourseRow, ...]:
             probability=float(row["probability"]),
             p_low=_number(row["p_low"]),
             p_high=_number(row["p_high"]),
-            in_scope=None if pd.isna(row["in_scope"]) else bool(row["in_scope"]),
+            in_scope=None if is_missing(row["in_scope"]) else bool(row["in_scope"]),
             refusal="",
         )
         for row in scored.table.to_dict("records")

@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pandas as pd
+import numpy as np
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.protocols import PRE
-from ketapredict.cohort.read import cohort_from_frame
+from ketapredict.cohort.read import cohort_from_cells
 from ketapredict.cohort.scales import SCALES
 from ketapredict.errors import CohortError
 from ketapredict.model.bundle import Bundle
 from ketapredict.monitoring import monitoring_questions, open_questions
 from ketapredict.web.patient.inputs import cell_text, label_of
+from ketapredict.web.patient.typed_numbers import COMMA, has_comma
 
 # Concepts by the group of the form under which a clinician looks for them; the rest stands last.
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -149,7 +150,7 @@ def form_columns(bundle: Bundle) -> dict[str, Column]:
 
 def entries_of(course: Cohort, bundle: Bundle) -> dict[str, str]:
     """Return the cells of one course as the form shows them."""
-    row = course.table.iloc[0].to_dict()
+    (row,) = course.courses.plain_rows()
     return {name: cell_text(column, row.get(name)) for name, column in form_columns(bundle).items()}
 
 
@@ -178,12 +179,16 @@ def course_from_entries(
     # An empty column and an absent one are the same; what is absent takes no time.
     cells = {name: text for name, text in cells.items() if text or (name in columns and columns[name].required)}
     try:
-        cohort = cohort_from_frame(pd.DataFrame([cells], dtype="str"), bundle.protocol, _extras(bundle))
+        given = {name: np.array([text], dtype=object) for name, text in cells.items()}
+        cohort = cohort_from_cells(given, 1, bundle.protocol, _extras(bundle))
     except CohortError as error:
         return None, {"scale": str(error)}
     errors: dict[str, str] = {}
     for name, expected in zip(cohort.rejects["column"], cohort.rejects["expected"], strict=True):
         errors.setdefault(str(name), f"Expected {_EXPECTED.get(str(name), expected)}.")
+    for name in errors:
+        if name in columns and columns[name].kind in ("number", "score") and has_comma(cells.get(name, "")):
+            errors[name] = COMMA
     if cells["scale"] not in bundle.scales:
         # What a score may be follows from the scale: first the scale.
         errors = {name: text for name, text in errors.items() if not name.startswith("score_")}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ketapredict.cohort.cells import is_missing
 from ketapredict.cohort.columns import CONCEPTS, Column
 from ketapredict.cohort.protocols import PRE
 from ketapredict.explain.words import moment_words
@@ -63,7 +64,7 @@ def value_words(column: Column, value: object) -> str:
 
 def cell_text(column: Column, value: object) -> str:
     """Return a value as a cell of the cohort table holds it, exact to the last digit; empty where it is missing."""
-    if value is None or value != value:
+    if is_missing(value):
         return ""
     if column.kind == "yes_no":
         return "yes" if float(str(value)) == 1.0 else "no"

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ketapredict.web.patient.typed_numbers import typed_percent
+
 LONGEST_REASON = 1000
 
 
@@ -49,14 +51,13 @@ def read_judgement(entered: Mapping[str, str]) -> tuple[Judgement | None, Judgem
         To be shown again.
     """
     percent, reason = entered.get("own_percent", "").strip(), entered.get("reason", "").strip()
-    found = re.fullmatch(r"(\d{1,3}(?:[.,]\d+)?)\s*%?", percent, re.ASCII)
-    value = float(found[1].replace(",", ".")) if found else -1.0
+    share, percent_error = typed_percent(percent)
     # Databases and tables take no control characters; a new line is a blank.
     words = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", reason).split())
     form = JudgementForm(
         percent,
         reason,
-        "" if 0.0 <= value <= 100.0 else "Expected a number from 0 to 100.",
+        percent_error,
         "" if 0 < len(words) <= LONGEST_REASON else f"Expected a reason of up to {LONGEST_REASON} characters.",
     )
-    return (None if form.is_wrong else Judgement(value / 100.0, words)), form
+    return (None if form.is_wrong or share is None else Judgement(share, words)), form

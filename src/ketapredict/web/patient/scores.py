@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from ketapredict.cohort.cells import is_missing
 from ketapredict.cohort.protocols import BASELINE, Protocol
 from ketapredict.cohort.scales import Scale
 from ketapredict.explain.words import moment_words
@@ -75,7 +76,7 @@ def scores_over_time(
     found = []
     for name in (BASELINE, *protocol.names):
         value = values.get(f"score_{name}")
-        score = None if value is None or value != value else float(str(value))
+        score = None if is_missing(value) else float(str(value))
         at = ScoreAt(name, _label(name), score, group(name, True), group(name, False))
         if at.score is not None or at.with_outcome or at.without_outcome:
             found.append(at)
@@ -223,7 +224,7 @@ def _legend(words: dict[bool, str]) -> str:
         parts.append(
             f'<rect x="{x}" y="{y - 13}" width="30" height="17" fill="{fill}"/>'
             f'<line x1="{x}" x2="{x + 30}" y1="{y - 4}" y2="{y - 4}" stroke="{colour}" stroke-width="2.5"{dash}/>'
-            f'<text x="{x + 38}" y="{y}">training courses {escape(text)}</text>'
+            f'<text x="{x + 38}" y="{y}">courses {escape(text)}</text>'
         )
         x += 260
     return "".join(parts)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ketapredict.cohort.cells import is_missing
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import outcome_thresholds
 from ketapredict.cohort.protocols import PRE
@@ -11,7 +12,7 @@ from ketapredict.cohort.scales import SCALES, Scale
 from ketapredict.errors import CohortError
 from ketapredict.explain.patient import PatientExplanation
 from ketapredict.explain.words import moment_words, percent
-from ketapredict.monitoring import Note, latest_rated, monitoring_notes
+from ketapredict.monitoring import Note, Source, latest_rated, monitoring_notes
 from ketapredict.response_model import ResponseModel
 from ketapredict.web.patient.bar import probability_bar_svg
 from ketapredict.web.patient.frequencies import between_in_ten, in_ten, outcome_words
@@ -87,6 +88,8 @@ class PatientView:
         Without it there are no monitoring notes.
     notes : tuple of Note
         Monitoring notes, of what is known now.
+    now : str
+        `pre`, or the latest time point with a score.
     estimate : Estimate or None
     refusal : str
         Why there is no estimate; empty where there is one.
@@ -102,6 +105,7 @@ class PatientView:
     outcome: str
     gives_ketamine: bool
     notes: tuple[Note, ...]
+    now: str
     estimate: Estimate | None
     refusal: str
     landmarks: tuple[str, ...]
@@ -110,8 +114,29 @@ class PatientView:
     scores_picture: str
 
     def notes_in(self, state: str) -> tuple[Note, ...]:
-        """Return the notes in one state: `holds`, `unknown` or `clear`."""
+        """Return the notes in one state: `holds`, `unknown`, `clear` or `not applicable`."""
         return tuple(note for note in self.notes if note.state == state)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The sources of the notes that hold, each once: a printed page refers to them by their number."""
+        return tuple(dict.fromkeys(source for note in self.notes_in("holds") for source in note.rule.sources))
+
+    @property
+    def settled(self) -> tuple[tuple[str, tuple[Note, ...]], ...]:
+        """What was checked without a finding, by when that was: what was normal once may not be so now."""
+        clear = self.notes_in("clear")
+        groups: dict[str, list[Note]] = {}
+        for note in sorted(clear, key=lambda note: (note.known_at == "", note.known_at != self.now)):
+            groups.setdefault(self._checked_words(note.known_at), []).append(note)
+        return tuple((words, tuple(found)) for words, found in groups.items())
+
+    def _checked_words(self, known_at: str) -> str:
+        if not known_at:
+            return "Not due at this moment"
+        if known_at == self.now:
+            return f"Checked {landmark_words(known_at)}: nothing found"
+        return f"Checked {landmark_words(known_at)}, not since: nothing found then"
 
 
 def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = None) -> PatientView:
@@ -131,13 +156,14 @@ def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = No
         If the model has no such landmark, or the cohort does not fit it.
     """
     bundle = model.bundle
-    values = {str(name): value for name, value in course.table.iloc[0].to_dict().items()}
+    (values,) = course.courses.plain_rows()
     scale = SCALES[str(values["scale"])]
     estimate, refusal = None, ""
     try:
         estimate = estimate_of(model, course, landmark)
     except CohortError as error:
         refusal = str(error)
+    now = latest_rated(values, bundle.protocol)
     scores = scores_over_time(values, bundle.protocol, scale, bundle.bands)
     threshold = float(outcome_thresholds(course.courses, bundle.outcome)[0])
     made_at = estimate.told.landmark if estimate else PRE
@@ -145,10 +171,11 @@ def patient_view(model: ResponseModel, course: Cohort, landmark: str | None = No
         course_id=str(values["course_id"]),
         outcome=outcome_words(bundle.outcome, bundle.protocol.outcome),
         gives_ketamine=bundle.protocol.gives_ketamine,
-        notes=monitoring_notes(values, bundle.protocol, latest_rated(values, bundle.protocol)),
+        notes=monitoring_notes(values, bundle.protocol, now, course.extras),
+        now=now,
         estimate=estimate,
         refusal=refusal,
-        landmarks=tuple(name for name in model.landmarks if name == PRE or _present(values[f"score_{name}"])),
+        landmarks=tuple(name for name in model.landmarks if name == PRE or not is_missing(values[f"score_{name}"])),
         scale=scale,
         scores=scores,
         scores_picture=scores_svg(scores, scale, bundle.outcome, made_at, None if np.isnan(threshold) else threshold),
@@ -165,11 +192,11 @@ def estimate_of(model: ResponseModel, course: Cohort, landmark: str | None = Non
     ModelError
         If the model has no such landmark, or the cohort does not fit it.
     """
-    told = model.explain(course, str(course.table["course_id"].iat[0]), landmark)
-    values = {str(name): value for name, value in course.table.iloc[0].to_dict().items()}
+    (values,) = course.courses.plain_rows()
+    told = model.explain(course, values["course_id"], landmark)
     (fitted,) = [found for found in model.bundle.landmarks if found.landmark == told.landmark]
     notes = [note for note in told.notes.split("; ") if note and not note.startswith(MISSING)]
-    rate, courses, whose = told.training_rate, told.training_courses, "training courses"
+    rate, courses, whose = told.training_rate, told.training_courses, told.training_whose
     if told.updating_rate is not None and told.updating_courses is not None:
         rate, courses, whose = told.updating_rate, told.updating_courses, "courses it was updated with"
     return Estimate(
@@ -177,7 +204,7 @@ def estimate_of(model: ResponseModel, course: Cohort, landmark: str | None = Non
         of_ten=in_ten(told.probability),
         plausibly="" if told.p_low is None or told.p_high is None else between_in_ten(told.p_low, told.p_high),
         rate_words=f"{in_ten(rate)} ({percent(rate)}) of the {courses} {whose}",
-        bar=probability_bar_svg(told.probability, told.p_low, told.p_high, rate),
+        bar=probability_bar_svg(told.probability, told.p_low, told.p_high, rate, whose),
         waterfall=told.to_svg(),
         out_of_scope=tuple(note.removeprefix(OUT_OF_SCOPE) for note in notes if note.startswith(OUT_OF_SCOPE)),
         cautions=tuple(note for note in notes if not note.startswith(OUT_OF_SCOPE)),
@@ -195,7 +222,3 @@ def verdicts_of(model: ResponseModel, landmark: str) -> tuple[str, ...] | None:
 def landmark_words(landmark: str) -> str:
     """Return when an estimate was made, in words."""
     return moment_words(landmark) if landmark == PRE else f"at {moment_words(landmark)}"
-
-
-def _present(value: object) -> bool:
-    return value is not None and value == value

@@ -2,7 +2,8 @@
 (() => {
   const form = document.getElementById("what-if-form");
   const result = document.getElementById("what-if-result");
-  if (!form || !result) return;
+  const heard = document.getElementById("what-if-heard");
+  if (!form || !result || !heard) return;
   let asking = false;
   let again = false;
 
@@ -22,6 +23,8 @@
       const text = await answer.text();
       if (!answer.ok && answer.status !== 422) throw new Error("refused");
       result.innerHTML = text;
+      // Who hears the page hears the two numbers; a mistake is an alert of its own; all else is there to be read.
+      heard.textContent = result.querySelector(".beside")?.textContent ?? "";
     } catch {
       result.textContent = "No answer from the server, or you are signed out. Load the page again.";
     }
@@ -37,11 +40,16 @@
     slider.min = "0";
     slider.max = input.dataset.highest;
     slider.step = "1";
-    slider.value = input.value || "0";
     slider.setAttribute("aria-label", `${input.dataset.label}, slider`);
+    // A score that is not known has no place on a slider: none is shown before there is one.
+    const follow = () => {
+      slider.hidden = input.value.trim() === "" || Number.isNaN(Number(input.value));
+      if (!slider.hidden) slider.value = input.value;
+    };
+    follow();
     slider.addEventListener("input", () => { input.value = slider.value; });
-    input.addEventListener("input", () => { slider.value = input.value || "0"; });
-    form.addEventListener("reset", () => { slider.value = input.defaultValue || "0"; });
+    input.addEventListener("input", follow);
+    form.addEventListener("reset", () => setTimeout(follow, 0));
     input.after(slider);
   }
   form.addEventListener("input", ask);

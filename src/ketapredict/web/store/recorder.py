@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import insert
 
+from ketapredict.cohort.cells import is_missing
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.explain.patient import PatientExplanation
 from ketapredict.response_model import ResponseModel
@@ -20,6 +20,7 @@ from ketapredict.web.patient.judgement import Judgement
 from ketapredict.web.records import plain_rows
 from ketapredict.web.store.database import Database
 from ketapredict.web.store.schema import judgements, shown_predictions
+from ketapredict.web.store.shared_commits import SharedCommits
 
 _IDENTITY = ("course_id", "patient_id", "site")
 
@@ -59,7 +60,7 @@ class Recorder:
     """
 
     def __init__(self, database: Database, keys: Keys, model: ResponseModel) -> None:
-        self._database, self._keys, self._model = database, keys, model
+        self._commits, self._keys, self._model = SharedCommits(database), keys, model
 
     def record(self, user: User, *shown: Shown) -> None:
         """Record what one page shows to a user, all of it or nothing; on return it is on disk."""
@@ -67,7 +68,7 @@ class Recorder:
             user,
             [
                 {name: _plain(getattr(one.told, name)) for name in _RESULT}
-                | {"surface": one.surface, "inputs_hmac": self.inputs_hmac(plain_rows(one.course.table)[0])}
+                | {"surface": one.surface, "inputs_hmac": self.inputs_hmac(one.course.courses.plain_rows()[0])}
                 for one in shown
             ],
         )
@@ -84,7 +85,9 @@ class Recorder:
             Holds at least their courses.
         surface : Surface
         """
-        self.record_rows(user, plain_rows(scored), plain_rows(cohort.table), surface)
+        ids = cohort.courses.cells("course_id")
+        shown = cohort.courses.some(np.asarray(pd.Series(ids).isin(scored["course_id"])))
+        self.record_rows(user, plain_rows(scored), shown.plain_rows(), surface)
 
     def record_rows(
         self, user: User, scored: list[dict[str, Any]], courses: list[dict[str, Any]], surface: Surface
@@ -106,14 +109,13 @@ class Recorder:
         row |= {
             "at": datetime.now(UTC),
             "user_name": user.name,
-            "inputs_hmac": self.inputs_hmac(plain_rows(course.table)[0]),
+            "inputs_hmac": self.inputs_hmac(course.courses.plain_rows()[0]),
             "model_sha256": self._model.sha256,
             "trained_on": self._model.bundle.trained_on,
             "own_probability": judged.probability,
             "reason": _plain(judged.reason),
         }
-        with self._database.write() as connection:
-            connection.execute(insert(judgements).values(**row))
+        self._commits.insert(judgements, [row])
 
     def inputs_hmac(self, course: Mapping[Any, Any]) -> str:
         """Return the HMAC of a course's inputs: of its typed values that are present, whatever it is called."""
@@ -130,8 +132,7 @@ class Recorder:
             "model_sha256": self._model.sha256,
             "trained_on": self._model.bundle.trained_on,
         }
-        with self._database.write() as connection:
-            connection.execute(insert(shown_predictions), [common | result for result in results])
+        self._commits.insert(shown_predictions, [common | result for result in results])
 
 
 _RESULT = (
@@ -149,7 +150,9 @@ _RESULT = (
 
 def _plain(value: Any) -> Any:
     """Return a cell as JSON has it; None where it is missing."""
-    if value is None or pd.isna(value):
+    if isinstance(value, float):
+        return None if value != value else float(value)
+    if is_missing(value):
         return None
     if isinstance(value, (bool, np.bool_)):
         return bool(value)

@@ -24,7 +24,7 @@ DIGEST = 64
 REASON = 1000
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC: timestamptz in PostgreSQL, text that sorts by time in SQLite."""
 
     impl = DateTime(timezone=True)
@@ -52,8 +52,8 @@ accounts = Table(
     Column("role", String(20), nullable=False),
     # None: this user is signed in by a proxy, never with a password.
     Column("password_hash", String(200)),
-    Column("created_at", Moment, nullable=False),
-    Column("disabled_at", Moment),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("disabled_at", UtcDateTime),
 )
 
 sessions = Table(
@@ -61,8 +61,8 @@ sessions = Table(
     metadata,
     Column("token_hash", String(DIGEST), primary_key=True),
     Column("account", String(NAME), ForeignKey("accounts.name"), nullable=False, index=True),
-    Column("created_at", Moment, nullable=False),
-    Column("last_seen_at", Moment, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
 )
 
 # Bearer tokens of machines: the EHR that asks for predictions.
@@ -72,9 +72,9 @@ machine_tokens = Table(
     Column("name", String(NAME), primary_key=True),
     Column("token_hash", String(DIGEST), nullable=False, unique=True),
     Column("role", String(20), nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("expires_at", Moment, nullable=False),
-    Column("revoked_at", Moment),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
 )
 
 # Failed sign-ins of the last minutes; names are hashed, for people type passwords into the wrong field.
@@ -82,7 +82,7 @@ sign_in_attempts = Table(
     "sign_in_attempts",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("at", Moment, nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
     Column("account_hash", String(DIGEST), nullable=False),
     Column("address", String(45), nullable=False),
 )
@@ -92,7 +92,7 @@ security_events = Table(
     "security_events",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("at", Moment, nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
     Column("kind", String(40), nullable=False),
     Column("user_name", String(NAME), nullable=False),
     Column("address", String(45), nullable=False),
@@ -103,7 +103,7 @@ shown_predictions = Table(
     "shown_predictions",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("at", Moment, nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
     Column("user_name", String(NAME), nullable=False),
     Column("surface", String(20), nullable=False),
     Column("course_id", Text, nullable=False),
@@ -128,7 +128,7 @@ judgements = Table(
     "judgements",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("at", Moment, nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
     Column("user_name", String(NAME), nullable=False),
     Column("course_id", Text, nullable=False),
     Column("inputs_hmac", String(DIGEST), nullable=False),
@@ -149,8 +149,8 @@ purges = Table(
     "purges",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("at", Moment, nullable=False),
-    Column("cutoff", Moment, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("cutoff", UtcDateTime, nullable=False),
     Column("user_name", String(NAME), nullable=False),
     Column("predictions", Integer, nullable=False),
     Column("events", Integer, nullable=False),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from ketapredict.web.store.schema import Moment
+from ketapredict.web.store.schema import UtcDateTime
 
 revision = "0001"
 down_revision = None
@@ -20,36 +20,36 @@ def upgrade() -> None:
         sa.Column("name", sa.String(64), primary_key=True),
         sa.Column("role", sa.String(20), nullable=False),
         sa.Column("password_hash", sa.String(200)),
-        sa.Column("created_at", Moment, nullable=False),
-        sa.Column("disabled_at", Moment),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("disabled_at", UtcDateTime),
     )
     op.create_table(
         "sessions",
         sa.Column("token_hash", sa.String(64), primary_key=True),
         sa.Column("account", sa.String(64), sa.ForeignKey("accounts.name"), nullable=False, index=True),
-        sa.Column("created_at", Moment, nullable=False),
-        sa.Column("last_seen_at", Moment, nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("last_seen_at", UtcDateTime, nullable=False),
     )
     op.create_table(
         "machine_tokens",
         sa.Column("name", sa.String(64), primary_key=True),
         sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
         sa.Column("role", sa.String(20), nullable=False),
-        sa.Column("created_at", Moment, nullable=False),
-        sa.Column("expires_at", Moment, nullable=False),
-        sa.Column("revoked_at", Moment),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("expires_at", UtcDateTime, nullable=False),
+        sa.Column("revoked_at", UtcDateTime),
     )
     op.create_table(
         "sign_in_attempts",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("at", Moment, nullable=False, index=True),
+        sa.Column("at", UtcDateTime, nullable=False, index=True),
         sa.Column("account_hash", sa.String(64), nullable=False),
         sa.Column("address", sa.String(45), nullable=False),
     )
     op.create_table(
         "security_events",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("at", Moment, nullable=False, index=True),
+        sa.Column("at", UtcDateTime, nullable=False, index=True),
         sa.Column("kind", sa.String(40), nullable=False),
         sa.Column("user_name", sa.String(64), nullable=False),
         sa.Column("address", sa.String(45), nullable=False),
@@ -58,7 +58,7 @@ def upgrade() -> None:
     op.create_table(
         "shown_predictions",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("at", Moment, nullable=False, index=True),
+        sa.Column("at", UtcDateTime, nullable=False, index=True),
         sa.Column("user_name", sa.String(64), nullable=False),
         sa.Column("surface", sa.String(20), nullable=False),
         sa.Column("course_id", sa.Text, nullable=False),
@@ -78,8 +78,8 @@ def upgrade() -> None:
     op.create_table(
         "purges",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("at", Moment, nullable=False),
-        sa.Column("cutoff", Moment, nullable=False),
+        sa.Column("at", UtcDateTime, nullable=False),
+        sa.Column("cutoff", UtcDateTime, nullable=False),
         sa.Column("user_name", sa.String(64), nullable=False),
         sa.Column("predictions", sa.Integer, nullable=False),
         sa.Column("events", sa.Integer, nullable=False),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from ketapredict.web.store.schema import Moment
+from ketapredict.web.store.schema import UtcDateTime
 
 revision = "0002"
 down_revision = "0001"
@@ -16,7 +16,7 @@ def upgrade() -> None:
     op.create_table(
         "judgements",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("at", Moment, nullable=False, index=True),
+        sa.Column("at", UtcDateTime, nullable=False, index=True),
         sa.Column("user_name", sa.String(64), nullable=False),
         sa.Column("course_id", sa.Text, nullable=False),
         sa.Column("inputs_hmac", sa.String(64), nullable=False),

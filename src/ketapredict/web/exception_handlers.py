@@ -16,7 +16,7 @@ _DEEPEST = 4
 _MOST_LISTED = 100
 
 
-def add_refusals(app: FastAPI) -> None:
+def add_exception_handlers(app: FastAPI) -> None:
     """Register the answers of an application."""
 
     @app.exception_handler(NotSignedInError)
