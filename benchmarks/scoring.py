@@ -1,6 +1,7 @@
 """How fast a cohort is scored: stage by stage, beside what the libraries take for the same, and beside the usual way.
 
-    .venv/bin/python benchmarks/scoring.py [--courses 1000000] [--rounds 3] [--only-memory | --only-one] [--folder DIR]
+    .venv/bin/python benchmarks/scoring.py [--courses 1000000] [--rounds 3] [--folder DIR]
+        [--only-memory | --only-one | --long]
 
 Makes simulated courses (20,000 different ones many times over, each with an id of its own, in random order), trains on
 the sample cohort, and measures in turn, in the same run:
@@ -56,11 +57,29 @@ import json, sys, time
 from ketapredict.response_model import ResponseModel
 from ketapredict.score.files import score_file
 start = time.perf_counter()
-done = score_file(sys.argv[1], sys.argv[2], ResponseModel.load(sys.argv[3]))
+done = score_file(sys.argv[1], sys.argv[2], ResponseModel.load(sys.argv[3]), mapping=(sys.argv[4:] or [None])[0])
 # Not ru_maxrss: it counts what the parent had when it started this process.
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 peak = int(status["VmHWM"].split()[0]) / 1024
 print(json.dumps([done.scored, done.rejected, time.perf_counter() - start, peak]))
+"""
+
+LONG = """
+[constants]
+scale = "MADRS"
+
+[columns]
+diagnosis = "diagnosis"
+age_years = "age_years"
+
+[[course]]
+course_id = "{course_id}"
+
+[course.visits]
+label = "visit"
+score = "score"
+
+[course.visits.points]
 """
 
 
@@ -70,6 +89,7 @@ def main() -> None:
     parser.add_argument("--courses", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only-memory", action="store_true", help="Score once in a process of its own, and no more.")
+    parser.add_argument("--long", action="store_true", help="The same from CSV with one row a visit, and no more.")
     parser.add_argument("--only-one", action="store_true", help="One patient, and no more.")
     parser.add_argument("--folder", type=Path, help="For the files; default: a temporary one.")
     arguments = parser.parse_args()
@@ -83,6 +103,9 @@ def main() -> None:
             return
         source = folder / "courses.parquet"
         different = write_courses(source, arguments.courses)
+        if arguments.long:
+            print_memory(write_long(source), folder, folder / "long.toml")
+            return
         if not arguments.only_memory:
             print_stages(model, source, folder, different, arguments.courses, arguments.rounds)
         print_memory(source, folder)
@@ -196,10 +219,30 @@ def print_own_stages(model: ResponseModel, source: Path, folder: Path) -> None:
         print(f"| {name} | {took:.2f} | {rows / max(took, 1e-9):,.0f} |")
 
 
-def print_memory(source: Path, folder: Path) -> None:
+def write_long(source: Path) -> Path:
+    """Write the courses with one row a visit, and the mapping that reads them; returns the CSV file."""
+    path = source.with_name("long.csv")
+    with pq.ParquetFile(source) as file, path.open("w", encoding="utf-8") as written:
+        rows = 0
+        for batch in file.iter_batches(DIFFERENT):
+            table = batch.to_pandas()
+            scores = [name for name in table if name.startswith("score_")]
+            visits = table.melt(["course_id", "diagnosis", "age_years"], scores, "visit", "score").dropna()
+            visits["visit"] = visits["visit"].str.removeprefix("score_")
+            visits.sample(frac=1, random_state=0).to_csv(written, index=False, header=not rows)
+            rows += len(visits)
+    points = "".join(f'{name.removeprefix("score_")} = "{name.removeprefix("score_")}"\n' for name in scores)
+    source.with_name("long.toml").write_text(LONG + points)
+    print(f"{rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB.")
+    return path
+
+
+def print_memory(source: Path, folder: Path, *mapping: Path) -> None:
     """Score in a process of its own and print its peak memory."""
     command = [sys.executable, "-W", "ignore", "-c", SCORE, str(source), str(folder / "own.parquet")]
-    done = subprocess.run([*command, str(folder / "model")], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [*command, str(folder / "model"), *map(str, mapping)], capture_output=True, text=True, check=True
+    )
     scored, rejected, seconds, peak = json.loads(done.stdout)
     print(f"\nIn a process of its own: {scored:,} scored, {rejected:,} rejected, {seconds:.1f} s, peak {peak:.0f} MiB.")
 

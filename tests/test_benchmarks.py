@@ -47,6 +47,22 @@ def test_serving():
         assert each > 0
 
 
+def test_scoring_of_one_row_a_visit(tmp_path):
+    command = [sys.executable, BENCHMARKS / "scoring.py", "--courses=300", "--long", "--folder", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"300 scored, 0 rejected, [\d.]+ s, peak \d+ MiB", done.stdout)
+
+
+def test_scoring_on_spark(tmp_path):
+    pytest.importorskip("pyspark")
+    command = [sys.executable, BENCHMARKS / "scoring_spark.py", "--courses=2000", "--folder", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {"local", "spark", "data frame, pandas", "128"} <= {row[0] for row in cells(done.stdout)}
+    assert "Both outputs have 2,000 rows" in done.stdout
+
+
 def cells(text: str) -> list[list[str]]:
     """Return the rows of the table that a benchmark prints."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]

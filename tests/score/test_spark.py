@@ -15,7 +15,6 @@ from ketapredict.cli import app
 from ketapredict.errors import EngineError, FileError
 from ketapredict.score import spark_session as sessions
 from ketapredict.score.files import score_file
-from ketapredict.score.inputs import open_as_parquet
 from ketapredict.tracking.signature import model_signature
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +44,7 @@ def source(mixed_table, tmp_path_factory) -> Path:
 def read_results(output: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
     manifest = json.loads(output.with_name(f"{output.name}.manifest.json").read_text())
     rejects = pd.read_csv(output.with_name(f"{output.name}.rejects.csv"), dtype=str)
-    return pd.read_parquet(output).sort_values("course_id", ignore_index=True), rejects, manifest
+    return pd.read_parquet(output), rejects, manifest
 
 
 @pytest.fixture(scope="module")
@@ -112,18 +111,15 @@ def failing_once(marker: Path, how: str):
 def test_a_failed_task_is_repeated_without_duplicates(spark, source, short_model, local, tmp_path, monkeypatch, how):
     from ketapredict.score import spark as engine
 
-    read = engine._read
-    given = open_as_parquet(source, None, short_model.bundle.protocol, (), source)
-    with sessions.quiet_spark():
-        repeated = engine.repeated_ids([read(spark, paths, "") for paths in given.table.alike()])
+    write = engine._write_part
+    fail = failing_once(tmp_path / "failed", how)
 
-    def failing(*arguments):
-        frame = read(*arguments)
-        return frame.mapInArrow(failing_once(tmp_path / "failed", how), frame.schema)
+    def failing(groups, **options):
+        return write(fail(groups), **options)
 
-    monkeypatch.setattr(engine, "_read", failing)
-    monkeypatch.setattr(engine, "repeated_ids", lambda _: repeated)
-    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "30")
+    monkeypatch.setattr(engine, "_write_part", failing)
+    # A row group at a time: some are written before the failure.
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "1")
     try:
         engine.score_with_spark(source, tmp_path / "results" / "out.parquet", short_model)
     finally:
@@ -135,13 +131,11 @@ def test_a_failed_task_is_repeated_without_duplicates(spark, source, short_model
 def test_a_task_that_always_fails_leaves_nothing(spark, source, short_model, tmp_path, monkeypatch):
     from ketapredict.score import spark as engine
 
-    def failing(batches):
+    def failing(groups, **options):
         raise ValueError("a patient's value")
         yield
 
-    read = engine._read
-    monkeypatch.setattr(engine, "repeated_ids", lambda _: engine._NONE_REPEATED)
-    monkeypatch.setattr(engine, "_read", lambda *given: (frame := read(*given)).mapInArrow(failing, frame.schema))
+    monkeypatch.setattr(engine, "_write_part", failing)
     with pytest.raises(EngineError, match="Spark gave up") as caught:
         engine.score_with_spark(source, tmp_path / "out.parquet", short_model)
     assert "value" not in str(caught.value)
@@ -160,7 +154,8 @@ def test_a_data_frame_of_the_cluster(spark, source, short_model, local, tmp_path
     assert len(found) == 600
     kept = found[found["rejected"].isna()].drop(columns="rejected").sort_values("course_id", ignore_index=True)
     expected = read_results(tmp_path / "local.parquet")
-    pd.testing.assert_frame_equal(kept, expected[0], check_exact=False, rtol=0, atol=1e-9, check_dtype=False)
+    scored = expected[0].sort_values("course_id", ignore_index=True)
+    pd.testing.assert_frame_equal(kept, scored, check_exact=False, rtol=0, atol=1e-9, check_dtype=False)
     refused = found[found["rejected"].notna()]
     assert refused["probability"].isna().all()
     rules = sorted(rule["rule"] for cell in refused["rejected"] for rule in cell)
@@ -213,7 +208,7 @@ def test_a_model_is_loaded_once_by_a_worker(short_model, monkeypatch):
 
     nothing = np.empty(0, dtype=np.int64)
     shipment = spark_worker.Shipment(
-        bundle_files(short_model.bundle), short_model.sha256, "7", (), None, "all", (nothing, nothing), {}
+        bundle_files(short_model.bundle), short_model.sha256, "7", (), None, "all", (nothing, nothing)
     )
     monkeypatch.setattr(spark_worker, "_LOADED", {})
     assert shipment.model() is shipment.model()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.score.conftest import results
 
 from ketapredict.cohort.read import read_cohort
-from ketapredict.errors import FileError
+from ketapredict.errors import CohortError, FileError
 from ketapredict.score.files import score_file
 
 
@@ -51,6 +51,15 @@ def test_batches_of_any_size_give_the_results_of_one_piece(inputs, short_model, 
     counts = json.loads((inputs / "out" / "out.csv.manifest.json").read_text())["counts"]
     assert counts["courses"] == 120 == counts["scored"] + counts["rejected"]
     assert counts["rejected"] == rejects["row"].nunique()
+
+
+@pytest.mark.parametrize("name", ["b.csv", "b.parquet"])
+def test_a_required_column_that_is_absent_is_named(inputs, short_model, name):
+    table = pd.read_csv(inputs / "a.csv").drop(columns="course_id")
+    write = table.to_csv if name == "b.csv" else table.to_parquet
+    write(inputs / name, index=False)
+    with pytest.raises(CohortError, match="missing: course_id"):
+        score_file(inputs / name, inputs / "absent" / "out.csv", short_model)
 
 
 def test_all_rows_of_a_repeated_id_are_rejected_also_in_earlier_batches(inputs, short_model):

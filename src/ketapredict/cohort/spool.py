@@ -98,4 +98,7 @@ def bounded_duckdb(folder: Path, memory_mib: int = MEMORY_MIB) -> "duckdb.DuckDB
         "threads": 1,
         "preserve_insertion_order": False,
     }
-    return duckdb.connect(config=settings)
+    base = duckdb.connect(config=settings)
+    # It would go to standard output, where results go.
+    base.execute("SET enable_progress_bar = false")
+    return base

@@ -54,12 +54,17 @@ class WideTable(Interface):
         Rows of the input, those of a wrong number of fields included.
     decimal_comma : bool
     notices : tuple of str
+    names : list of str
+        Of the columns.
     """
 
     sources: tuple[Source, ...]
     row_count: int
     decimal_comma: bool
     notices: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]: ...
 
     def ids(self) -> "Iterator[pa.Array]":
         """Yield the course ids of all rows that have the header's number of fields, null where there is none."""
@@ -85,8 +90,8 @@ class ParquetTable:
 
     Attributes
     ----------
-    first_rows : dict of str to int
-        For each file the number of rows in the files before it.
+    row_groups : list of (Path, int, int)
+        Each row group of the files: file, place in it, number of rows in front of it.
 
     Raises
     ------
@@ -112,41 +117,44 @@ class ParquetTable:
         self._levels = few_texts(declared)
         counts = []
         names: list[str] = []
+        self.row_groups: list[tuple[Path, int, int]] = []
+        before = 0
         for path in paths:
-            file = self._opened(path)
+            file = opened_parquet(path, self._levels)
             own = [name for name in file.schema_arrow.names if name != row_column]
             refuse_repeated(own, path.name)
             if names and own != names:
                 raise FileError(f"{path.name}: expected the columns of the other parts, in their order.")
             names = own
             counts.append(file.metadata.num_rows)
+            for group in range(file.metadata.num_row_groups):
+                self.row_groups.append((path, group, before))
+                before += file.metadata.row_group(group).num_rows
             file.close()
         self.row_count = sum(counts)
         if not self.row_count:
             raise FileError(f"{paths[0].name}: expected rows below the header, found none.")
         refuse_unknown_columns(names, declared, paths[0].name)
         self._names = names
-        starts = np.cumsum([0, *counts[:-1]]).tolist()
-        self.first_rows: dict[str, int] = dict(zip((path.name for path in paths), starts, strict=True))
         hashed = zip(paths, counts, strict=True)
         self.sources = sources or tuple(Source(path.name, file_sha256(path), count) for path, count in hashed)
 
     def ids(self) -> "Iterator[pa.Array]":
         """Yield the course ids."""
         for path in self.paths:
-            for batch in self._read(path, _ROWS_OF_IDS, ["course_id"]):
+            for batch in read_parquet_batches(path, _ROWS_OF_IDS, ["course_id"], self._levels):
                 yield ids_of(batch.column(0))
 
     def batches(self, rows: int, start: int = 0) -> Iterator[WideBatch]:
         """Yield the rows in order."""
         import pyarrow as pa
 
-        names = [*self._names, *([self.row_column] if self.row_column else [])]
+        names = self.names
         number = 0
         waiting: list[pa.RecordBatch] = []
         held = 0
         for path in self.paths:
-            for batch in self._read(path, rows, names):
+            for batch in read_parquet_batches(path, rows, names, self._levels):
                 while len(batch):
                     part = batch.slice(0, rows - held)
                     batch = batch.slice(len(part))
@@ -159,15 +167,10 @@ class ParquetTable:
         if held and number >= start:
             yield self._batch(waiting, number * rows)
 
-    def alike(self) -> list[list[Path]]:
-        """Return the files in groups whose columns are of the same types."""
-        import pyarrow.parquet as pq
-
-        groups: dict[str, list[Path]] = {}
-        for path in self.paths:
-            types = ",".join(str(field.type) for field in pq.read_schema(path))
-            groups.setdefault(types, []).append(path)
-        return list(groups.values())
+    @property
+    def names(self) -> list[str]:
+        """Names of all columns."""
+        return [*self._names, *([self.row_column] if self.row_column else [])]
 
     def _batch(self, parts: "list[pa.RecordBatch]", first: int) -> WideBatch:
         import pyarrow as pa
@@ -181,32 +184,53 @@ class ParquetTable:
             rows = np.arange(first + 1, first + 1 + len(table))
         return WideBatch(cells_of(table, self._names), rows, np.empty(0, dtype=np.int64))
 
-    def _read(self, path: Path, rows: int, names: list[str]) -> "Iterator[pa.RecordBatch]":
-        import pyarrow as pa
 
-        with self._opened(path) as file:
-            try:
-                yield from file.iter_batches(rows, columns=names, use_threads=False)
-            except (pa.ArrowException, OSError):
-                raise FileError(f"{path.name}: expected a Parquet file, found a damaged one.") from None
+_ROWS_OF_IDS = 1 << 18
 
-    def _opened(self, path: Path) -> "pq.ParquetFile":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
 
+def read_parquet_batches(
+    path: Path, rows: int, names: list[str], levels: list[str], groups: list[int] | None = None
+) -> "Iterator[pa.RecordBatch]":
+    """Yield columns of a Parquet file, `rows` rows at a time; texts of few levels as codes.
+
+    Parameters
+    ----------
+    path : Path
+    rows : int
+    names : list of str
+    levels : list of str
+        Columns in which few different texts stand.
+    groups : list of int or None
+        Row groups; None: all.
+
+    Raises
+    ------
+    FileError
+    """
+    import pyarrow as pa
+
+    with opened_parquet(path, levels) as file:
         try:
-            schema = pq.read_schema(path)
-            texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
-            levels = [name for name in self._levels if name in texts]
-            # With a buffer, a row group of any size is read page by page.
-            return pq.ParquetFile(path, read_dictionary=levels, buffer_size=_BYTES_AT_ONCE, pre_buffer=False)
-        except FileNotFoundError:
-            raise FileError(f"Expected a table file, found nothing at {path}.") from None
+            yield from file.iter_batches(rows, row_groups=groups, columns=names, use_threads=False)
         except (pa.ArrowException, OSError):
             raise FileError(f"{path.name}: expected a Parquet file, found a damaged one.") from None
 
 
-_ROWS_OF_IDS = 1 << 18
+def opened_parquet(path: Path, levels: list[str]) -> "pq.ParquetFile":
+    """Open a Parquet file; texts of few levels will be read as codes. Raises FileError."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(path)
+        texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+        few = [name for name in levels if name in texts]
+        # With a buffer, a row group of any size is read page by page.
+        return pq.ParquetFile(path, read_dictionary=few, buffer_size=_BYTES_AT_ONCE, pre_buffer=False)
+    except FileNotFoundError:
+        raise FileError(f"Expected a table file, found nothing at {path}.") from None
+    except (pa.ArrowException, OSError):
+        raise FileError(f"{path.name}: expected a Parquet file, found a damaged one.") from None
 
 
 def few_texts(declared: dict[str, Column]) -> list[str]:

@@ -40,6 +40,11 @@ class TextTable:
         self.notices: tuple[str, ...] = tuple(told)
         self.sources: tuple[Source, ...] = (Source(text.name, file_sha256(path), self.row_count),)
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return self._text.names
+
     def ids(self) -> "Iterator[pa.Array]":
         """Yield the course ids."""
         for table, _ in self._text.tables(["course_id"]):

@@ -12,6 +12,9 @@ from ketapredict.cohort.read import validated
 from ketapredict.explain.scored import Explain, ScoredColumns
 from ketapredict.response_model import ResponseModel
 
+# What is in memory at a time; a piece of the output.
+ROWS_AT_ONCE = 65_536
+
 
 @dataclass(frozen=True, slots=True)
 class ScoredBatch:

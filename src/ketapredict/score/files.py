@@ -15,14 +15,12 @@ from ketapredict.cohort.wide_table import file_sha256
 from ketapredict.errors import CohortError, FileError
 from ketapredict.explain.scored import Explain
 from ketapredict.response_model import ResponseModel
-from ketapredict.score.batch import ScoredBatch, score_batch
+from ketapredict.score.batch import ROWS_AT_ONCE, ScoredBatch, score_batch
 from ketapredict.score.inputs import EarlierRejects, ScoredInput, open_input
 from ketapredict.score.manifest import Totals, manifest, options_told, versions
 from ketapredict.score.unfinished import FinishedPiece, UnfinishedRun, unfinished_run
 from ketapredict.whole_files import FORMATS, refuse_to_overwrite
 
-# What is in memory at a time; a piece of the output.
-ROWS_AT_ONCE = 65_536
 # Batches that are computed at the same time: most of the work is done in NumPy and Arrow.
 THREADS = 2
 

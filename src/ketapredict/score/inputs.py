@@ -18,6 +18,7 @@ from ketapredict.cohort.read import merged_extras, raw_courses, refuse_no_course
 from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
 from ketapredict.cohort.repeated_ids import RepeatedIds
 from ketapredict.cohort.sas import is_sas
+from ketapredict.cohort.validation import require_columns
 from ketapredict.cohort.wide_table import ParquetTable, WideBatch, WideTable
 from ketapredict.errors import FileError
 
@@ -146,8 +147,10 @@ def open_input(
     FileError, MappingError, CohortError
         As `read_cohort`.
     """
-    table = _wide_table(path, declared_columns(protocol, extras)) if mapping is None else None
+    declared = declared_columns(protocol, extras)
+    table = _wide_table(path, declared) if mapping is None else None
     if table is not None:
+        require_columns(table.names, declared)
         ids = RepeatedIds(folder)
         for found in table.ids():
             ids.add(found)
@@ -185,7 +188,10 @@ def open_as_parquet(
     loaded = _loaded(mapping)
     parts = parts_of(path) or ([path] if is_parquet(path) else [])
     if loaded is None and parts:
-        return _of_table(ParquetTable(parts, declared_columns(protocol, extras)), extras, None)
+        declared = declared_columns(protocol, extras)
+        table = ParquetTable(parts, declared)
+        require_columns(table.names, declared)
+        return _of_table(table, extras, None)
     return _out_of_core(loaded, path, protocol, extras, folder)
 
 

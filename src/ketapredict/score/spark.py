@@ -1,8 +1,8 @@
 """Score on Spark: the same function as on one machine, its batches spread over a cluster's cores.
 
-Spark reads the rows and hands them to the tasks; each task writes its part into a folder of its attempt and tells the
-driver. Only the attempts that Spark counts as successful become part of the output, so that a task that failed or ran
-twice leaves neither a duplicate nor a hole.
+Spark hands out row groups; each task reads its own, writes its part into a folder of its attempt and tells the driver:
+the rows do not pass through the JVM, which would take more time than scoring them. Only the attempts that Spark counts
+as successful become part of the output, so that a task that failed or ran twice leaves neither a duplicate nor a hole.
 """
 
 import hashlib
@@ -22,20 +22,21 @@ from ketapredict.errors import EngineError, FileError, KetapredictError
 from ketapredict.explain.scored import Explain, columns_of, schema
 from ketapredict.model.bundle import bundle_files
 from ketapredict.response_model import ResponseModel
-from ketapredict.score.files import ROWS_AT_ONCE, ScoredFile, counted, nothing_scored, places_of_results
+from ketapredict.score.batch import ROWS_AT_ONCE
+from ketapredict.score.files import ScoredFile, counted, nothing_scored, places_of_results
 from ketapredict.score.inputs import ScoredInput, open_as_parquet
 from ketapredict.score.manifest import Totals, manifest, options_told
 from ketapredict.score.parts import PARQUET
 from ketapredict.score.spark_session import quiet_spark, spark_session
 from ketapredict.score.spark_worker import (
-    FILE,
-    INDEX,
+    GROUPS,
     OUTPUT,
     REJECTED,
     REJECTS,
     Shipment,
     WrittenPart,
     id_hashes,
+    id_hashes_of_groups,
     plain_type,
     rejected_type,
     scored_rows,
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _PART = "part-{:05d}.parquet"
-_SPECIAL = str.maketrans({sign: f"\\{sign}" for sign in "\\*?[]{}"})
+# Enough tasks that no core waits long for the last, and none so long that repeating it costs much.
+_TASKS_OF_CORE, _ROWS_OF_TASK = 3, 1_000_000
 
 
 def score_with_spark(
@@ -63,9 +65,9 @@ def score_with_spark(
 ) -> ScoredFile:
     """Score the courses of a file on Spark and write a folder of Parquet parts, rejects and a manifest.
 
-    Values, rejects and counts are those of `score_file`; rows are in the order of the input within a part only. The
-    active Spark session is used, or that of `spark-submit`, else a local one is started. Input and output must have
-    the same path on the driver and on every executor.
+    Values, rejects, counts and the order of rows are those of `score_file`. The active Spark session is used, or that
+    of `spark-submit`, else a local one is started. Input and output must have the same path on the driver and on every
+    executor.
 
     Parameters
     ----------
@@ -134,7 +136,6 @@ def write_parts(
     landmark: str | None,
     explain: Explain,
     folder: Path,
-    frames: "list[DataFrame] | None" = None,
 ) -> list[WrittenPart]:
     """Let Spark's tasks score an input and write parts into a folder; returns those that count, in order.
 
@@ -147,8 +148,6 @@ def write_parts(
     explain : {"all", "top3", "none"}
     folder : Path
         The same for all executors.
-    frames : list of pyspark.sql.DataFrame or None
-        The input's rows; default: read from its files.
 
     Raises
     ------
@@ -156,12 +155,14 @@ def write_parts(
     """
     assert isinstance(given.table, ParquetTable)
     with _spark_errors(), quiet_spark():
-        frames = frames or [_read(session, paths, given.table.row_column) for paths in given.table.alike()]
-        repeated = repeated_ids(frames) if not given.table.row_column else _NONE_REPEATED
+        groups = _groups(session, given.table)
+        repeated = _NONE_REPEATED
+        if not given.table.row_column:
+            repeated = _repeated(groups.mapInArrow(id_hashes_of_groups, _HASHES))
         shipment = _shipment(model, given.extras, landmark, explain, repeated, given.table)
         shipped = session.sparkContext.broadcast(shipment)
         write = partial(_write_part, shipped=shipped, folder=str(folder))
-        told = reduce(_union, [frame.mapInArrow(write, "part string") for frame in frames]).collect()
+        told = groups.mapInArrow(write, "part string").collect()
     parts = [WrittenPart.from_text(row["part"]) for row in told]
     for part in parts:
         if part.error:
@@ -208,26 +209,27 @@ def scored_frame(
     refuse_unknown_columns(frame.columns, declared, "The data frame")
     require_columns(frame.columns, declared)
     with _spark_errors(), quiet_spark():
-        shipment = _shipment(model, model.bundle.extras, landmark, explain, repeated_ids([frame]), None)
+        repeated = _repeated(frame.select("course_id").mapInArrow(id_hashes, _HASHES))
+        shipment = _shipment(model, model.bundle.extras, landmark, explain, repeated, None)
         shipped = frame.sparkSession.sparkContext.broadcast(shipment)
         fields = from_arrow_schema(_rows_schema(model, explain))
         return frame.mapInArrow(partial(_scored_rows, shipped=shipped), fields)
 
 
-def repeated_ids(frames: "list[DataFrame]") -> tuple[np.ndarray, np.ndarray]:
-    """Return the two hashes of each course id that stands more than once, in whichever parts of the data frames."""
-    hashes = reduce(_union, [f.select("course_id").mapInArrow(id_hashes, "first long, second long") for f in frames])
+def _repeated(hashes: "DataFrame") -> tuple[np.ndarray, np.ndarray]:
+    """Return the two hashes of each course id that stands more than once, in whichever parts of the input."""
     found = hashes.groupBy("first", "second").count().where("count > 1").toArrow()
     return found["first"].to_numpy(), found["second"].to_numpy()
 
 
+_HASHES = "first long, second long"
 _NONE_REPEATED = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
 
 
 def _write_part(
-    batches: "Iterator[pa.RecordBatch]", shipped: "Broadcast[Shipment]", folder: str
+    groups: "Iterator[pa.RecordBatch]", shipped: "Broadcast[Shipment]", folder: str
 ) -> "Iterator[pa.RecordBatch]":
-    return write_part(batches, shipped.value, Path(folder))
+    return write_part(groups, shipped.value, Path(folder))
 
 
 def _scored_rows(batches: "Iterator[pa.RecordBatch]", shipped: "Broadcast[Shipment]") -> "Iterator[pa.RecordBatch]":
@@ -243,18 +245,17 @@ def _shipment(
     table: ParquetTable | None,
 ) -> Shipment:
     row_column = table.row_column if table is not None else ""
-    first_rows = table.first_rows if table is not None and not row_column else {}
+    names = tuple(table.names) if table is not None else ()
     files = bundle_files(model.bundle)
-    return Shipment(files, model.sha256, model.version, extras, landmark, explain, repeated, first_rows, row_column)
+    return Shipment(files, model.sha256, model.version, extras, landmark, explain, repeated, names, row_column)
 
 
-def _read(session: "SparkSession", paths: list[Path], row_column: str) -> "DataFrame":
-    from pyspark.sql.functions import col
-
-    frame = session.read.parquet(*(f"file:{str(path.absolute()).translate(_SPECIAL)}" for path in paths))
-    if row_column:
-        return frame
-    return frame.select("*", col("_metadata.file_name").alias(FILE), col("_metadata.row_index").alias(INDEX))
+def _groups(session: "SparkSession", table: ParquetTable) -> "DataFrame":
+    """Return the input's row groups, divided into tasks in the order of the input."""
+    groups = [(str(path.absolute()), group, before) for path, group, before in table.row_groups]
+    context = session.sparkContext
+    tasks = max(_TASKS_OF_CORE * context.defaultParallelism, table.row_count // _ROWS_OF_TASK)
+    return session.createDataFrame(context.parallelize(groups, min(tasks, len(groups))), GROUPS)
 
 
 def _rows_schema(model: ResponseModel, explain: Explain) -> "pa.Schema":
@@ -263,10 +264,6 @@ def _rows_schema(model: ResponseModel, explain: Explain) -> "pa.Schema":
     columns = schema(columns_of(model.concepts, explain))
     plain = [field.with_type(plain_type(field.type)) for field in columns]
     return pa.schema([*plain, pa.field(REJECTED, rejected_type())])
-
-
-def _union(first: "DataFrame", second: "DataFrame") -> "DataFrame":
-    return first.union(second)
 
 
 def _gather_output(run: UnfinishedRun, parts: list[WrittenPart]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
-from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -22,18 +21,18 @@ from ketapredict.cohort.raw_courses import RawCourses
 from ketapredict.cohort.rejects import RejectLog
 from ketapredict.cohort.repeated_ids import text_hashes
 from ketapredict.cohort.spool import RejectSpool
-from ketapredict.cohort.wide_table import cells_of, few_texts, ids_of
+from ketapredict.cohort.wide_table import cells_of, few_texts, ids_of, read_parquet_batches
 from ketapredict.errors import KetapredictError
 from ketapredict.explain.scored import Explain
 from ketapredict.response_model import ResponseModel
-from ketapredict.score.batch import ScoredBatch, score_batch
+from ketapredict.score.batch import ROWS_AT_ONCE, ScoredBatch, score_batch
 from ketapredict.score.parts import GrowingFile, ParquetFormat
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Columns that say where a row stands in its source.
-FILE, INDEX = "ketapredict_file", "ketapredict_index"
+# What a task is given of an input of files: row groups, and the number of rows in front of each.
+GROUPS = "path string, row_group int, before long"
 # Of an output with one row for each that came in.
 REJECTED = "rejected"
 _LOADED: dict[str, ResponseModel] = {}
@@ -60,10 +59,10 @@ class Shipment:
     explain : {"all", "top3", "none"}
     repeated : tuple of numpy.ndarray
         The two hashes of the course ids that stand more than once.
-    first_rows : dict of str to int
-        For each source file the rows that stand before its first; empty where rows have no numbers.
+    names : tuple of str
+        Columns of an input of files.
     row_column : str
-        Column that holds row numbers, or empty.
+        Column that holds row numbers, or empty: rows are counted.
     """
 
     files: dict[str, bytes]
@@ -73,7 +72,7 @@ class Shipment:
     landmark: str | None
     explain: Explain
     repeated: tuple[np.ndarray, np.ndarray]
-    first_rows: dict[str, int]
+    names: tuple[str, ...] = ()
     row_column: str = ""
 
     def model(self) -> ResponseModel:
@@ -141,26 +140,42 @@ def id_hashes(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]"
         yield pa.RecordBatch.from_arrays(pair, ["first", "second"])
 
 
-def scored_batches(batches: "Iterator[pa.RecordBatch]", shipment: Shipment) -> Iterator[ScoredBatch]:
-    """Score batch by batch."""
+def id_hashes_of_groups(groups: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+    """Yield the hashes of the course ids of row groups."""
+    return id_hashes(batch for batch, _ in cells_of_groups(groups, ["course_id"], []))
+
+
+def cells_of_groups(
+    groups: "Iterator[pa.RecordBatch]", names: list[str], levels: list[str]
+) -> "Iterator[tuple[pa.RecordBatch, int]]":
+    """Read row groups; yield batches of cells, and the number of rows in front of each."""
+    for several in groups:
+        for path, group, before in zip(*(column.to_pylist() for column in several.columns), strict=True):
+            for batch in read_parquet_batches(Path(path), ROWS_AT_ONCE, names, levels, [group]):
+                yield batch, before
+                before += len(batch)
+
+
+def scored_batches(batches: "Iterator[tuple[pa.RecordBatch, int]]", shipment: Shipment) -> Iterator[ScoredBatch]:
+    """Score batches of cells, each given with the number of rows in front of it."""
     with threadpool_limits(1):
         model = shipment.model()
         few = few_texts(declared_columns(model.bundle.protocol, shipment.extras))
-        for batch in batches:
+        for batch, before in batches:
             if len(batch):
-                raw = _raw(batch, shipment, few)
+                raw = _raw(batch, before, shipment, few)
                 found = score_batch(model, raw, shipment.extras, shipment.landmark, shipment.explain)
                 if not np.array_equal(np.union1d(found.rows, found.rejects["row"]), np.sort(raw.rows)):
                     raise AssertionError("courses do not add up")
                 yield found
 
 
-def write_part(batches: "Iterator[pa.RecordBatch]", shipment: Shipment, folder: Path) -> "Iterator[pa.RecordBatch]":
-    """Score the rows of a task and write them into a folder of this attempt; yield one row, a `WrittenPart`."""
+def write_part(groups: "Iterator[pa.RecordBatch]", shipment: Shipment, folder: Path) -> "Iterator[pa.RecordBatch]":
+    """Score the row groups of a task and write them into a folder of this attempt; yield one row, a `WrittenPart`."""
     import pyarrow as pa
 
     try:
-        part = _written(batches, shipment, folder)
+        part = _written(groups, shipment, folder)
     except KetapredictError as error:
         part = WrittenPart(error=str(error))
     yield pa.RecordBatch.from_pydict({"part": [part.to_text()]})
@@ -171,7 +186,7 @@ def scored_rows(batches: "Iterator[pa.RecordBatch]", shipment: Shipment) -> "Ite
     import pyarrow as pa
 
     for batch in batches:
-        for found in scored_batches(iter([batch]), shipment):
+        for found in scored_batches(iter([(batch, 0)]), shipment):
             place = np.full(len(batch), -1)
             place[found.rows - 1] = np.arange(len(found.rows))
             taken = pa.array(place, mask=place < 0)
@@ -190,13 +205,14 @@ def rejected_type() -> "pa.DataType":
     return pa.list_(pa.struct([(name, pa.string()) for name in REJECT_COLUMNS[2:]]))
 
 
-def _written(batches: "Iterator[pa.RecordBatch]", shipment: Shipment, folder: Path) -> WrittenPart:
+def _written(groups: "Iterator[pa.RecordBatch]", shipment: Shipment, folder: Path) -> WrittenPart:
     own = folder / f"part-{uuid.uuid4().hex}"
     output: GrowingFile | None = None
     form, kept = ParquetFormat(), []
     first_row, courses, scored, broken, residual, observed = 0, 0, 0, 0, 0.0, Observed()
+    few = few_texts(declared_columns(shipment.model().bundle.protocol, shipment.extras))
     try:
-        for found in scored_batches(batches, shipment):
+        for found in scored_batches(cells_of_groups(groups, list(shipment.names), few), shipment):
             if output is None:
                 own.mkdir(parents=True)
                 output = GrowingFile(own / OUTPUT)
@@ -223,15 +239,18 @@ def _written(batches: "Iterator[pa.RecordBatch]", shipment: Shipment, folder: Pa
                 output.close()
 
 
-def _raw(batch: "pa.RecordBatch", shipment: Shipment, few: list[str]) -> RawCourses:
+def _raw(batch: "pa.RecordBatch", before: int, shipment: Shipment, few: list[str]) -> RawCourses:
     import pyarrow as pa
 
-    names = [name for name in batch.schema.names if name not in (FILE, INDEX, shipment.row_column)]
+    names = [name for name in batch.schema.names if name != shipment.row_column]
     columns = {name: batch.column(batch.schema.get_field_index(name)) for name in batch.schema.names}
     for name in names:
         if name in few and pa.types.is_string(columns[name].type):
             columns[name] = columns[name].dictionary_encode()
     frame = cells_of(pa.table(columns), names)
+    rows = np.arange(before + 1, before + 1 + len(batch))
+    if shipment.row_column:
+        rows = np.asarray(columns[shipment.row_column]).astype(np.int64)
     repeated = np.zeros(len(batch), dtype=bool)
     if len(shipment.repeated[0]):
         ids = ids_of(batch.column(batch.schema.get_field_index("course_id")))
@@ -240,22 +259,12 @@ def _raw(batch: "pa.RecordBatch", shipment: Shipment, few: list[str]) -> RawCour
         repeated = first & second & np.asarray(ids.is_valid())
     return RawCourses(
         columns_of(frame),
-        _row_numbers(columns, shipment, len(batch)),
+        rows,
         RejectLog(),
         used=len(batch),
         simulated=holds_simulated(frame),
         repeated=repeated,
     )
-
-
-def _row_numbers(columns: "dict[str, pa.Array]", shipment: Shipment, rows: int) -> np.ndarray:
-    if shipment.row_column:
-        return np.asarray(columns[shipment.row_column]).astype(np.int64)
-    if not shipment.first_rows:
-        return np.arange(1, rows + 1)
-    files = columns[FILE].dictionary_encode()
-    before = np.array([shipment.first_rows[unquote(name)] for name in files.dictionary.to_pylist()], dtype=np.int64)
-    return before[np.asarray(files.indices)] + np.asarray(columns[INDEX]).astype(np.int64) + 1
 
 
 def _listed(rejects: pd.DataFrame, rows: int) -> "pa.Array":
