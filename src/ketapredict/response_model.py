@@ -24,11 +24,7 @@ from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.phrases import Phrases, both_phrases, joined_phrases
 from ketapredict.model.scope import ScopeRules, scope_rules
 
-# Of the courses that are judged by a scope that they had no part in, for the profile of training.
-PROFILE_FOLDS = 5
-# What the numbers of a fit depend on, next to the data and the seed.
 _NO_REJECTS = pd.DataFrame([], columns=list(REJECT_COLUMNS))
-VERSIONED = ("ketapredict", "numpy", "scipy", "scikit-learn", "xgboost-cpu")
 
 
 @dataclass(frozen=True, slots=True)
