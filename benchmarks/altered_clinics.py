@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from excess_log_loss import PEERS, committee, excess
 from joblib import Parallel, delayed
-from scipy.special import expit
+from scipy import special
 from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 from truths import OUTCOME, seed_of
@@ -118,13 +118,13 @@ def one_world(number: int, sizes: tuple[int, ...], landmark: str, *, useless: bo
             with threadpool_limits(1), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 if rarer < FEWEST_EVENTS:
-                    found = {WITH: expit(with_moved_rate(unfitted, data, prior).independent_log_odds(frame))}
+                    found = {WITH: special.expit(with_moved_rate(unfitted, data, prior).independent_log_odds(frame))}
                 else:
                     found = {WITH: committee(data, frame, number)}
                 found[WITHOUT] = committee(replace(data, prior=None), frame, number)
                 found |= {name: np.asarray(PEERS[name](X, data.labels, X_new, number), float) for name in OTHERS}
             log_odds = unfitted.independent_log_odds(frame)
-            found[UNFITTED] = expit(log_odds)
+            found[UNFITTED] = special.expit(log_odds)
             low, high = probability_interval(*unfitted.uncertainty.log_odds(unfitted.centred_design(frame)), log_odds)
             held = float(((low <= p) & (p <= high)).mean())
             rows.append({"n": n, "number": number, "learner": COVERAGE, "excess": held})
