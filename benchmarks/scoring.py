@@ -98,7 +98,8 @@ def main() -> None:
         folder = Path(name)
         model, _ = fit_response_model(read_cohort(ROOT / "data" / "sample-cohort.csv"))
         model.save(folder / "model")
-        print_one_patient(folder)
+        if not arguments.only_memory and not arguments.long:
+            print_one_patient(folder)
         if arguments.only_one:
             return
         source = folder / "courses.parquet"
