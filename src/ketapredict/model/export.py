@@ -11,7 +11,7 @@ from ketapredict.features.preparation import DesignColumn
 from ketapredict.model.committee import FittedCommittee
 from ketapredict.model.end_score import EndScoreRegression
 from ketapredict.model.landmark_model import LandmarkModel, MemberFacts
-from ketapredict.model.members import FittedMember, TrainingData
+from ketapredict.model.members import FittedMember, TrainingData, member_columns
 
 # What is done to the members' average stands beside the members: an intercept, and weights that sum to its slope.
 CALIBRATION = "calibration of the average"
@@ -39,7 +39,8 @@ def export_committee(
         What it was fitted to; only its size and the mean of the threshold are kept.
     threshold : Feature
     all_columns : bool
-        Whether columns that only members of weight 0 use stay, with coefficient 0: intervals need them.
+        Whether all columns of the plan stay, its curves too, with coefficient 0 where no member of a weight uses them:
+        intervals need them.
 
     Returns
     -------
@@ -60,6 +61,11 @@ def export_committee(
             for term in terms:
                 columns.setdefault(term.column.name, term.column)
         linear.append((member, weight, intercept, {t.column.name: t.coefficient for t in terms}))
+    if all_columns:
+        # A committee that starts from evidence has no member with curves; what the data leave open of them stays open.
+        every = member_columns(committee.plan, data, curves=True).fit(data.frame.to_numpy(float))
+        for column, _ in _design_columns(every, committee.plan):
+            columns.setdefault(column.name, column)
     ordered = tuple(columns.values())
     members = tuple(
         MemberFacts(
