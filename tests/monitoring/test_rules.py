@@ -60,6 +60,9 @@ CASES = [
     ("suicidality", "pre", {"suicidality_item": 0.0, "suicide_attempts": 1.0}, "holds"),
     ("suicidality", "pre", {"suicidality_item": 0.0, "suicide_attempts": 0.0}, "clear"),
     ("suicidality", "pre", {"suicidality_item": 0.0}, "suicide attempts"),
+    ("every-visit", "pre", {}, "holds"),
+    # Neither an item of 0 nor the absence of past attempts makes it unnecessary to ask.
+    ("every-visit", "inf3", MISSED | {"suicidality_item": 0.0, "suicide_attempts": 0.0}, "holds"),
     ("observation", "pre", {}, "holds"),
     ("bipolar-without-stabiliser", "pre", {"diagnosis": "BD-II", "mood_stabilizer": 0.0}, "holds"),
     ("bipolar-without-stabiliser", "pre", {"diagnosis": "BD", "mood_stabilizer": 1.0}, "clear"),
@@ -102,7 +105,7 @@ CASES = [
     ("review-of-benefit", "inf2", MISSED, "clear"),
     ("review-of-benefit", "24h", MISSED | {"score_inf4": 25.0}, "clear"),
 ]
-ALWAYS = {"every-infusion", "observation"}
+ALWAYS = {"every-infusion", "every-visit", "observation"}
 NEVER_UNKNOWN = ALWAYS | {"late-improvement"}
 
 
@@ -174,6 +177,8 @@ def test_the_figures_are_those_of_the_evidence():
     assert "YMRS" in words["switch-watch"].words
     assert "6.0%" in words["suicidality"].words
     assert "safety plan" in words["suicidality-high"].words
+    every_visit = words["every-visit"].words
+    assert all(text in every_visit for text in ("6.0%", "8.4%", "same day", "C-SSRS", "urinary", "cravings", "extra"))
 
 
 def test_the_grades_are_those_of_the_evidence():
