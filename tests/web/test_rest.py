@@ -52,12 +52,15 @@ def test_every_number_and_sentence_is_that_of_explain(client, bearer, short_coho
     assert [p["course_id"] for p in told["predictions"]] == predictable["course_id"].tolist()
     assert told["courses"] == told["predicted"] + told["rejected"] == len(short_cohort)
     assert told["statement"].startswith("SIMULATED")
+    assert any("The outcome is known" in prediction["since"] for prediction in told["predictions"])
     for prediction in told["predictions"][::7]:
         same = short_model.explain(short_cohort, prediction["course_id"])
         assert prediction["probability"] == pytest.approx(same.probability, abs=1e-12)
         assert (prediction["interval"]["low"], prediction["interval"]["high"]) == (same.p_low, same.p_high)
         assert (prediction["in_scope"], prediction["notes"]) == (same.in_scope, same.notes)
         assert prediction["sentences"] == same.sentences
+        assert prediction["since"] == same.since
+        assert (prediction["later_ratings"], prediction["had_outcome"]) == (list(same.later_ratings), same.had_outcome)
         steps = [(c["concept"], c["log_odds"]) for c in prediction["contributions"]]
         assert [name for name, _ in steps] == [step[0] for step in same.steps]
         log_odds = prediction["base_logit"] + sum(value for _, value in steps)

@@ -295,6 +295,18 @@ def test_the_summary_is_the_same_estimate(free_client, first, records):
     assert page.index("What to watch") < page.index("What the model estimates")
 
 
+def test_an_estimate_that_later_ratings_have_overtaken_says_so_wherever_it_is_shown(free_client, served):
+    row = next(row for row in served.rows if "The outcome is known" in row.since)
+    token = served.tokens.token(row.course_id)
+    for path in (f"/courses/{token}", f"/courses/{token}/summary"):
+        assert row.since in free_client.get(path).text
+    assert row.since in post(free_client, "/courses", {"search": row.course_id}).text
+    # A hypothetical patient has no outcome.
+    assert row.since not in post(free_client, f"/courses/{token}/what-if", {}).text
+    entered = post(free_client, "/new", VALID).headers["location"]
+    assert 'class="caution since"' not in free_client.get(entered).text
+
+
 def test_a_judgement_is_kept_beside_the_estimate_for_its_author_and_the_auditor(free_client, served, first):
     path = f"/courses/{first}/judgement"
     wrong = post(free_client, path, {"landmark": "24h", "own_percent": "1000", "reason": "sleeps <well>"})

@@ -7,6 +7,8 @@ import numpy as np
 
 from ketapredict.cohort.cells import is_missing
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.outcomes import outcome_labels
+from ketapredict.explain.since import since_landmark
 from ketapredict.response_model import Scored
 
 PER_PAGE = 25
@@ -34,6 +36,8 @@ class CourseRow:
     in_scope : bool or None
     refusal : str
         Why there is no estimate.
+    since : str
+        Which later ratings are not in the estimate, and the outcome where it is known; empty where nothing is.
     """
 
     course_id: str
@@ -44,6 +48,7 @@ class CourseRow:
     p_high: float | None
     in_scope: bool | None
     refusal: str
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ def course_rows(scored: Scored, cohort: Cohort) -> tuple[CourseRow, ...]:
     """Return every course of a cohort with its estimate at the latest landmark, or the reason why it has none."""
     named = zip(cohort.table["course_id"], cohort.table["site"], strict=True)
     sites = {str(course_id): "" if is_missing(site) else str(site) for course_id, site in named}
+    labels = outcome_labels(cohort, scored.table["outcome"].iloc[0]) if len(scored.table) else np.empty(0)
+    known = {str(v["course_id"]): (v, n) for v, n in zip(cohort.courses.plain_rows(), labels.tolist(), strict=False)}
     rows = {
         str(row["course_id"]): CourseRow(
             course_id=str(row["course_id"]),
@@ -83,6 +90,13 @@ def course_rows(scored: Scored, cohort: Cohort) -> tuple[CourseRow, ...]:
             p_high=_number(row["p_high"]),
             in_scope=None if is_missing(row["in_scope"]) else bool(row["in_scope"]),
             refusal="",
+            since=since_landmark(
+                known[str(row["course_id"])][0],
+                cohort.protocol,
+                str(row["landmark"]),
+                str(row["outcome"]),
+                known[str(row["course_id"])][1],
+            ).words,
         )
         for row in scored.table.to_dict("records")
     }
