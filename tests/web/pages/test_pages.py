@@ -268,6 +268,14 @@ def test_a_course_is_completed_as_a_course_of_its_own(free_client, served, first
     fields = dict(re.findall(r'<input id="field-[^"]+" name="([^"]+)" type="text" value="([^"]*)"', form.text))
     chosen = r'<select id="field-[^"]+" name="([^"]+)"(?:(?!</select>).)*<option value="([^"]*)" selected>'
     fields |= dict(re.findall(chosen, form.text, re.DOTALL))
+    # Nothing of the course is lost on the way through the form: the picture, the rules and the record are the same.
+    address = post(free_client, "/new", fields).headers["location"]
+    page = free_client.get(address).text
+    assert course.table["score_7d"].notna().all()
+    assert "(day 7) is not in it" in page
+    same = [record["inputs_hmac"] for record in records()[-1:]]
+    free_client.get(f"/courses/{first}")
+    assert same == [record["inputs_hmac"] for record in records()[-1:]]
     address = post(free_client, "/new", fields | {"urinary_symptoms": "yes"}).headers["location"]
     page = free_client.get(address).text
     assert 'data-rule="urinary-symptoms"' in page[: page.index("Could not be checked")]

@@ -14,10 +14,12 @@ def fields(bundle, entered=None, errors=None, landmark=None):
     return {f.column.name: f for group in form_groups(bundle, entered or {}, errors, landmark) for f in group.fields}
 
 
-def test_it_asks_for_what_can_be_known_at_the_last_landmark_and_never_for_the_outcome(short_model):
-    names = set(fields(short_model.bundle))
-    assert {"course_id", "age_years", "score_baseline", "score_24h", "score_72h"} <= names
-    assert "score_7d" not in names
+def test_it_asks_for_every_time_point_and_says_which_are_in_no_estimate(short_model):
+    found = fields(short_model.bundle)
+    names = set(found)
+    assert {"course_id", "age_years", "score_baseline", "score_24h", "score_72h", "score_7d"} <= names
+    assert [name for name, f in found.items() if "for the picture and the rules only" in f.help] == ["score_7d"]
+    assert not found["score_7d"].is_used
     assert "arm" not in names
     assert {question.name for question in monitoring_questions()} <= names
 

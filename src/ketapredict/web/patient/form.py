@@ -133,13 +133,14 @@ def form_groups(
 
 
 def form_columns(bundle: Bundle) -> dict[str, Column]:
-    """Return the columns that the form asks for: all that are known by the last landmark, and the questions.
+    """Return the columns that the form asks for: those of all time points of the protocol, and the questions.
 
-    The arm is asked for only where the model was trained on all arms; the outcome never.
+    What is known after the last landmark is in no estimate; the picture and the rules look at it. The arm is asked for
+    only where the model was trained on all arms.
     """
     protocol = bundle.protocol
     # A column of a time point that the protocol does not have is known at no landmark.
-    known = {PRE, *(point.name for point in protocol.points_until(bundle.landmarks[-1].landmark))}
+    known = {PRE, *protocol.names}
     columns = declared_columns(protocol, _extras(bundle))
     return {
         name: column
@@ -207,6 +208,14 @@ def _options(column: Column, bundle: Bundle) -> tuple[str, ...]:
 
 
 def _help(column: Column, bundle: Bundle) -> str:
+    text = _expected(column, bundle)
+    protocol = bundle.protocol
+    if protocol.position(column.known_at) > protocol.position(bundle.landmarks[-1].landmark):
+        return f"After the last landmark: for the picture and the rules only. {text}".rstrip()
+    return text
+
+
+def _expected(column: Column, bundle: Bundle) -> str:
     if column.name in _HELP:
         return _HELP[column.name]
     if column.kind in ("yes_no", "level"):
