@@ -138,7 +138,7 @@ def test_every_page_says_simulated_first_and_states_its_limits(free_client, firs
 
 def test_tables_and_headings_that_are_read_by_themselves_say_simulated_too(free_client, first):
     """What is copied or printed without the banner."""
-    table = re.search("<thead>.*?</thead>", free_client.get("/courses").text, re.DOTALL)[0]
+    table = re.search("<caption>.*?</thead>", free_client.get("/courses").text, re.DOTALL)[0]
     assert "(model of SIMULATED courses)" in table
     for path in (f"/courses/{first}", f"/courses/{first}/summary"):
         headings = re.findall("<h2.*?</h2>", free_client.get(path).text)
