@@ -6,7 +6,7 @@ from typing import Literal
 
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.protocols import PRE, Protocol
-from ketapredict.monitoring.conditions import Moment
+from ketapredict.monitoring.conditions import TODAY, Moment
 from ketapredict.monitoring.rules import Rule, monitoring_questions, monitoring_rules
 
 State = Literal["holds", "unknown", "clear", "not applicable"]
@@ -87,7 +87,11 @@ def _note(rule: Rule, moment: Moment, columns: dict[str, Column]) -> Note:
     holds = rule.condition.judge(moment)
     if holds is None:
         return Note(rule, "unknown", tuple(_label(name, columns) for name in rule.condition.unknown(moment)))
-    judged_by = [columns[name].known_at for name in rule.condition.settled_by(moment) if name in columns]
+    judged_by = [
+        moment.landmark if name.endswith(TODAY) else columns[name].known_at
+        for name in rule.condition.settled_by(moment)
+        if name in columns
+    ]
     known_at = max(judged_by, key=moment.protocol.position, default="")
     return Note(rule, "holds" if holds else "clear", known_at=known_at)
 
