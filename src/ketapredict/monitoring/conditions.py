@@ -180,6 +180,6 @@ def condition_from_plain(plain: dict[str, Any]) -> Condition:
         case {"column": str(column), **rest} | {"latest": str(column), **rest} if len(rest) == 1:
             ((comparison, bound),) = rest.items()
             if comparison in _COMPARISONS and comparison != "below":
-                bound = tuple(bound) if isinstance(bound, list) else bound
-                return Check(column, comparison, bound, latest="latest" in plain)
+                limit = tuple(bound) if isinstance(bound, list) else bound
+                return Check(column, comparison, limit, latest="latest" in plain)
     raise ValueError(f"not a condition: {sorted(plain)}")
