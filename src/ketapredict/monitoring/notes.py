@@ -1,13 +1,14 @@
 """The rules held against one course."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.protocols import PRE, Protocol
 from ketapredict.monitoring.conditions import TODAY, Moment
-from ketapredict.monitoring.rules import Rule, monitoring_questions, monitoring_rules
+from ketapredict.monitoring.rules import URGENCIES, Rule, monitoring_questions, monitoring_rules
 
 State = Literal["holds", "unknown", "clear", "not applicable"]
 
@@ -72,6 +73,12 @@ def monitoring_notes(
     moment = Moment(values, protocol, landmark)
     columns = {question.name: question for question in monitoring_questions()} | declared_columns(protocol, extras)
     return tuple(_note(rule, moment, columns) for rule in monitoring_rules())
+
+
+def held_by_urgency(notes: Iterable[Note]) -> dict[str, int]:
+    """Return how many notes hold by their urgency, the most urgent first; urgencies without any are left out."""
+    held = Counter(note.rule.urgency for note in notes if note.state == "holds")
+    return {urgency: held[urgency] for urgency in URGENCIES if held[urgency]}
 
 
 def latest_rated(values: Mapping[str, object], protocol: Protocol) -> str:

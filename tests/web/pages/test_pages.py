@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from ketapredict.explain.words import percent
 from ketapredict.web.patient.course_list import PER_PAGE
+from ketapredict.web.patient.view import patient_view
 from ketapredict.web.store.schema import judgements, shown_predictions
 
 VALID = {"course_id": "new-1", "diagnosis": "MDD", "scale": "MADRS", "score_baseline": "31", "score_24h": "20"}
@@ -116,6 +117,19 @@ def test_what_to_watch_stands_before_and_apart_from_the_probability(free_client,
     assert "this protocol has no rating after a third one" in late
     assert "58%" not in watch
     assert [r["surface"] for r in records()] == ["patient"]
+
+
+def test_the_list_marks_in_words_what_is_to_be_acted_on_first(free_client, served):
+    marked = 0
+    for row in served.rows[:15]:
+        token = served.tokens.token(row.course_id)
+        found = patient_view(served.model, served.course(token)).notes_in("holds")
+        listed = post(free_client, "/courses", {"search": row.course_id}).text
+        for urgency in ("today", "before infusing"):
+            count = sum(note.rule.urgency == urgency for note in found)
+            assert (f"{urgency}: {count}" in listed) == bool(count)
+            marked += bool(count)
+    assert marked
 
 
 def test_every_page_says_simulated_first_and_states_its_limits(free_client, first):
