@@ -129,7 +129,7 @@ def form_groups(
             Field(
                 column,
                 label_of(column) + (BEFORE if title in _BASELINE_GROUPS and column.known_at == PRE else ""),
-                _help(column, bundle),
+                _help(column, bundle, entered.get("scale", "")),
                 _options(column, bundle),
                 entered.get(column.name, ""),
                 (errors or {}).get(column.name, ""),
@@ -221,21 +221,23 @@ def _options(column: Column, bundle: Bundle) -> tuple[str, ...]:
     return ("yes", "no") if column.kind == "yes_no" else column.levels
 
 
-def _help(column: Column, bundle: Bundle) -> str:
-    text = _expected(column, bundle)
+def _help(column: Column, bundle: Bundle, scale: str) -> str:
+    text = _expected(column, bundle, scale)
     protocol = bundle.protocol
     if protocol.position(column.known_at) > protocol.position(bundle.landmarks[-1].landmark):
         return f"After the last landmark: for the picture and the rules only. {text}".rstrip()
     return text
 
 
-def _expected(column: Column, bundle: Bundle) -> str:
+def _expected(column: Column, bundle: Bundle, scale: str) -> str:
     if column.name in _HELP:
         return _HELP[column.name]
     if column.kind in ("yes_no", "level"):
         return ""
     if column.kind == "score" or column.name.removesuffix(TODAY) == "suicidality_item":
-        ranges = ", ".join(_scale_range(column, name) for name in bundle.scales)
+        # Where the patient's scale is known, the others are of no use.
+        scales = (scale,) if scale in bundle.scales else bundle.scales
+        ranges = ", ".join(_scale_range(column, name) for name in scales)
         first = "A total of the scale" if column.kind == "score" else "The scale's own item on suicidal thoughts"
         return f"{first}: {ranges}." if ranges else f"{first}."
     text = column.expectation
