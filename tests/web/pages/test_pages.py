@@ -337,6 +337,12 @@ def test_a_judgement_is_kept_beside_the_estimate_for_its_author_and_the_auditor(
     assert "sleeps &lt;well&gt;</textarea>" in wrong.text
     done = post(free_client, path, {"landmark": "24h", "own_percent": "85", "reason": "sleeps <well>"})
     assert done.status_code == 303
+    # The newest is printed, escaped; whoever reloads the form that was shown again comes to the patient.
+    printed = re.search('<p id="summary-judgement">.*?</p>', free_client.get(f"/courses/{first}/summary").text)[0]
+    assert "85%" in printed
+    assert "sleeps &lt;well&gt;" in printed
+    again = free_client.get(path)
+    assert (again.status_code, again.headers["location"]) == (303, f"/courses/{first}")
     page = free_client.get(done.headers["location"]).text
     course = served.course(first)
     own = served.model.explain(course, str(course.table["course_id"].iat[0]), "24h")
