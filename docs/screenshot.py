@@ -51,7 +51,7 @@ def patients_page(browser: Any, address: str) -> Any:
     """Open the page of the one course."""
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     page.goto(f"{address}/courses")
-    page.get_by_label("Course or site contains").fill(COURSE)
+    page.get_by_label("Course, patient or site contains").fill(COURSE)
     with page.expect_navigation():
         page.keyboard.press("Enter")
     page.get_by_role("link", name=COURSE).click()

@@ -14,6 +14,8 @@ COURSE_OF_SIX = BUILT_IN["induction-course"]
 # Nothing known but what is required; each case adds to it.
 BARE = {"course_id": "c", "diagnosis": "MDD", "scale": "MADRS", "score_baseline": 30.0, "patient_id": None}
 MISSED = {"score_24h": 25.0, "score_inf2": 28.0, "score_inf3": 25.0}
+NORMAL = {"systolic_mmhg": 120.0, "diastolic_mmhg": 80.0}
+HIGH = {"systolic_mmhg": 170.0, "diastolic_mmhg": 105.0}
 
 # rule: landmark, course, state, and for unknown a word of what is asked.
 CASES = [
@@ -35,6 +37,16 @@ CASES = [
     ("blood-pressure", "pre", {}, "systolic pressure; diastolic pressure"),
     ("blood-pressure", "pre", {"systolic_mmhg": 120.0}, "diastolic pressure"),
     ("blood-pressure", "pre", {"systolic_mmhg": 150.0}, "holds"),
+    # Today's pressure is looked at first, and both values are today's.
+    ("blood-pressure", "inf3", NORMAL | {"systolic_mmhg_today": 170.0, "diastolic_mmhg_today": 105.0}, "holds"),
+    ("blood-pressure", "inf3", NORMAL | {"diastolic_mmhg_today": 91.0}, "holds"),
+    ("blood-pressure", "inf3", NORMAL | {"systolic_mmhg_today": 120.0}, "diastolic pressure today"),
+    ("blood-pressure", "inf3", HIGH | {"systolic_mmhg_today": 120.0, "diastolic_mmhg_today": 80.0}, "clear"),
+    ("suicidality-high", "inf3", {"suicidality_item": 0.0, "suicidality_item_today": 4.0}, "holds"),
+    ("suicidality-high", "inf3", {"suicidality_item": 4.0, "suicidality_item_today": 0.0}, "clear"),
+    # That there were suicidal thoughts before is not undone by an item of 0 today.
+    ("suicidality", "inf3", {"suicidality_item": 4.0, "suicidality_item_today": 0.0, "suicide_attempts": 0.0}, "holds"),
+    ("suicidality", "inf3", {"suicidality_item": 0.0, "suicidality_item_today": 1.0, "suicide_attempts": 0.0}, "holds"),
     ("cardiac", "pre", {"unstable_cardiac_disease": 1.0}, "holds"),
     ("cardiac", "pre", {"unstable_cardiac_disease": 0.0}, "clear"),
     ("cardiac", "pre", {}, "unstable cardiac disease"),
@@ -60,6 +72,9 @@ CASES = [
     ("suicidality", "pre", {"suicidality_item": 0.0, "suicide_attempts": 1.0}, "holds"),
     ("suicidality", "pre", {"suicidality_item": 0.0, "suicide_attempts": 0.0}, "clear"),
     ("suicidality", "pre", {"suicidality_item": 0.0}, "suicide attempts"),
+    ("every-visit", "pre", {}, "holds"),
+    # Neither an item of 0 nor the absence of past attempts makes it unnecessary to ask.
+    ("every-visit", "inf3", MISSED | {"suicidality_item": 0.0, "suicide_attempts": 0.0}, "holds"),
     ("observation", "pre", {}, "holds"),
     ("bipolar-without-stabiliser", "pre", {"diagnosis": "BD-II", "mood_stabilizer": 0.0}, "holds"),
     ("bipolar-without-stabiliser", "pre", {"diagnosis": "BD", "mood_stabilizer": 1.0}, "clear"),
@@ -102,7 +117,7 @@ CASES = [
     ("review-of-benefit", "inf2", MISSED, "clear"),
     ("review-of-benefit", "24h", MISSED | {"score_inf4": 25.0}, "clear"),
 ]
-ALWAYS = {"every-infusion", "observation"}
+ALWAYS = {"every-infusion", "every-visit", "observation"}
 NEVER_UNKNOWN = ALWAYS | {"late-improvement"}
 
 
@@ -174,6 +189,8 @@ def test_the_figures_are_those_of_the_evidence():
     assert "YMRS" in words["switch-watch"].words
     assert "6.0%" in words["suicidality"].words
     assert "safety plan" in words["suicidality-high"].words
+    every_visit = words["every-visit"].words
+    assert all(text in every_visit for text in ("6.0%", "8.4%", "same day", "C-SSRS", "urinary", "cravings", "extra"))
 
 
 def test_the_grades_are_those_of_the_evidence():
@@ -222,6 +239,11 @@ def test_every_note_tells_when_what_it_rests_on_was_known():
     assert (notes["review-of-benefit"].state, notes["review-of-benefit"].known_at) == ("holds", "inf3")
     assert (notes["late-improvement"].state, notes["late-improvement"].known_at) == ("clear", "")
     assert (notes["observation"].known_at, notes["pregnancy"].known_at) == ("", "")
+    # What was measured today is of today.
+    course |= {"systolic_mmhg_today": 125.0, "diastolic_mmhg_today": 75.0, "suicidality_item_today": 5.0}
+    notes = {note.rule.id: note for note in monitoring_notes(course, COURSE_OF_SIX, "inf3")}
+    assert (notes["blood-pressure"].state, notes["blood-pressure"].known_at) == ("clear", "inf3")
+    assert (notes["suicidality-high"].state, notes["suicidality-high"].known_at) == ("holds", "inf3")
     # Of two inputs, the one that settled it counts.
     asked = Column("urinary_symptoms", "yes_no", "urinary symptoms", "urinary", known_at="inf2")
     notes = monitoring_notes(course | {"urinary_symptoms": 0.0}, COURSE_OF_SIX, "inf3", (asked,))

@@ -94,6 +94,7 @@ def test_records_leave_as_files_and_by_age(run, tmp_path):
     assert "1 shown predictions, 0 judgements and 1 security events" in run("audit", "purge", "--older-than", 40)[2]
     assert run("audit", "export", "--output", "shown.csv")[0] == 0
     assert run("audit", "export", "--events", "--output", "events.csv")[0] == 0
+    assert (tmp_path / "shown.csv").stat().st_mode & 0o777 == 0o600
     shown = (tmp_path / "shown.csv").read_text()
     assert "course1" in shown
     assert "course50" not in shown

@@ -4,10 +4,13 @@ import logging
 from dataclasses import replace
 
 import pytest
-from tests.web.conftest import events
+from fastapi import Request
+from tests.web.conftest import events, send_form
 
 from ketapredict.errors import ServerError
+from ketapredict.web.accounts.roles import Role
 from ketapredict.web.settings import Settings
+from ketapredict.web.store.events import Event, SecurityLog
 
 SECRET = "73.91"
 
@@ -115,6 +118,31 @@ def test_a_flood_of_refusals_does_not_fill_the_store(client):
         client.get("/", headers={"Host": "evil.example"})
     found = [kind for kind, _ in events(client)]
     assert found == ["request for another host"] * 60 + ["more of one address, not listed"]
+
+
+def test_a_flood_hides_no_event_of_another_kind_and_none_of_who_has_signed_in(client, sign_in):
+    for _ in range(65):
+        client.get("/", headers={"Host": "evil.example"})
+    flood = len(events(client))
+    sign_in(client, Role.AUDITOR, "otto")
+    send_form(client, "/audit", "/audit/events/export")
+    for _ in range(65):
+        client.get("/courses")
+    client.get("/api/v1/model", headers={"Authorization": "Bearer none"})
+    kinds = [kind for kind, _ in events(client)[flood:]]
+    assert kinds[0] == "signed in"
+    assert kinds[1] == "records exported"
+    assert kinds[2:-1] == ["page of another role"] * 65
+    assert kinds[-1] == "token of a machine unknown, expired or revoked"
+
+
+def test_a_flood_from_many_addresses_of_one_ipv6_network_is_one(open_client, settings):
+    client = open_client(settings)
+    log = SecurityLog(client.app.state.server.database)
+    for n in range(70):
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "client": (f"2001:db8:0:1::{n:x}", 1)}
+        log.record(Event.FOREIGN_HOST, Request(scope))
+    assert len(events(client)) == 61
 
 
 @pytest.mark.parametrize(

@@ -52,12 +52,15 @@ def test_every_number_and_sentence_is_that_of_explain(client, bearer, short_coho
     assert [p["course_id"] for p in told["predictions"]] == predictable["course_id"].tolist()
     assert told["courses"] == told["predicted"] + told["rejected"] == len(short_cohort)
     assert told["statement"].startswith("SIMULATED")
+    assert any("The outcome is known" in prediction["since"] for prediction in told["predictions"])
     for prediction in told["predictions"][::7]:
         same = short_model.explain(short_cohort, prediction["course_id"])
         assert prediction["probability"] == pytest.approx(same.probability, abs=1e-12)
         assert (prediction["interval"]["low"], prediction["interval"]["high"]) == (same.p_low, same.p_high)
         assert (prediction["in_scope"], prediction["notes"]) == (same.in_scope, same.notes)
         assert prediction["sentences"] == same.sentences
+        assert prediction["since"] == same.since
+        assert (prediction["later_ratings"], prediction["had_outcome"]) == (list(same.later_ratings), same.had_outcome)
         steps = [(c["concept"], c["log_odds"]) for c in prediction["contributions"]]
         assert [name for name, _ in steps] == [step[0] for step in same.steps]
         log_odds = prediction["base_logit"] + sum(value for _, value in steps)
@@ -96,9 +99,13 @@ def test_the_questions_of_the_page_are_asked_and_answered(client, bearer):
     headers = bearer()
     asked = client.get("/api/v1/schema", headers=headers).json()["questions"]
     assert [question["name"] for question in asked] == [question.name for question in monitoring_questions()]
-    assert all(question["label"] and question["expectation"] == "yes or no" for question in asked)
+    assert all(question["label"] for question in asked)
+    yes_no = [question for question in asked if question["expectation"] == "yes or no"]
+    assert [q["name"] for q in asked if q not in yes_no] == [
+        "systolic_mmhg_today", "diastolic_mmhg_today", "suicidality_item_today",
+    ]  # fmt: skip
     plain = client.post(PREDICT, json={"courses": [course()]}, headers=headers).json()
-    answers = {question["name"]: True for question in asked}
+    answers = {question["name"]: True for question in yes_no}
     told = client.post(PREDICT, json={"courses": [course(**answers)]}, headers=headers).json()
 
     def states(answer):

@@ -10,12 +10,19 @@ from tests.web.conftest import PASSWORD, events, send_form
 
 from ketapredict.errors import AccountError
 from ketapredict.web.accounts import attempts
-from ketapredict.web.accounts.attempts import PER_ACCOUNT_AND_ADDRESS, PER_ADDRESS, Attempts
+from ketapredict.web.accounts.attempts import (
+    LONGEST_DELAY_SECONDS,
+    PER_ACCOUNT,
+    PER_ACCOUNT_AND_ADDRESS,
+    PER_ADDRESS,
+    Attempts,
+)
 from ketapredict.web.accounts.directory import add_account, disable_account, list_accounts, set_password
 from ketapredict.web.accounts.passwords import password_is
 from ketapredict.web.accounts.roles import Role
 from ketapredict.web.accounts.sessions import digest
 from ketapredict.web.keys import Keys
+from ketapredict.web.networks import network_of
 from ketapredict.web.store.schema import accounts, sessions
 
 
@@ -218,6 +225,55 @@ def test_attempts_are_counted_per_account_and_address_whether_the_account_exists
     tries = [counted.admit(f"name{n}", "10.9.9.9") for n in range(PER_ADDRESS + 2)]
     assert tries == [True] * PER_ADDRESS + [False] * 2
     assert counted.admit("name1", "10.0.0.2")
+
+
+def test_ever_new_addresses_of_one_ipv6_network_are_one(database):
+    counted = Attempts(database, Keys(b"k" * 32))
+    most = PER_ACCOUNT_AND_ADDRESS
+    assert [counted.admit("jane", f"2001:db8:0:1::{n:x}") for n in range(most + 1)] == [True] * most + [False]
+    assert counted.admit("jane", "2001:db8:0:2::1")
+    counted.forget("jane", "2001:db8:0:1::ffff")
+    assert counted.admit("jane", "2001:db8:0:1::1")
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:0:1:a:b:c:d", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff::/64"),
+        ("testclient", "testclient"),
+        ("", ""),
+    ],
+)
+def test_the_network_of_an_address(address, network):
+    assert network_of(address) == network
+    assert len(network) <= 45  # what the store holds
+
+
+def test_guesses_on_one_account_from_everywhere_get_slow_and_lock_nobody_out(client, monkeypatch):
+    database = state_of(client).database
+    add_account(database, "jane", Role.CLINICIAN, PASSWORD)
+    counted = Attempts(database, state_of(client).keys)
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    for n in range(2 * PER_ACCOUNT):
+        assert counted.admit("jane", f"10.1.{n}.1")
+    assert counted.delay_seconds("jane") == 2.0
+    assert counted.delay_seconds("somebody") == 0.0
+    monkeypatch.setattr("ketapredict.web.accounts.sign_in.asyncio.sleep", sleep)
+    assert send_form(client, "/sign-in", "/sign-in", name="jane", password=PASSWORD).status_code == 303
+    assert 2.0 in waited
+    for n in range(12 * PER_ACCOUNT):
+        counted.admit("jane", f"10.2.{n // 250}.{n % 250}")
+    assert counted.delay_seconds("jane") == LONGEST_DELAY_SECONDS
+    monkeypatch.setattr(attempts, "WINDOW", timedelta(0))
+    assert counted.delay_seconds("jane") == 0.0
 
 
 def test_many_attempts_at_once_gain_nothing(database):

@@ -241,6 +241,9 @@ def export_records(
     with _opened(database) as store:
 
         def write(target: Path) -> None:
+            # Course ids are patient data: readable by their owner alone, from the first byte on.
+            target.unlink(missing_ok=True)
+            target.touch(0o600, exist_ok=False)
             with target.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(csv_of(store, RECORDS[kind], Filter()))
 

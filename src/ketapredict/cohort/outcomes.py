@@ -39,7 +39,7 @@ def outcome_thresholds(courses: CourseColumns, outcome: Outcome) -> np.ndarray:
 
 def outcome_labels(cohort: Cohort, outcome: Outcome) -> np.ndarray:
     """Return 1.0, 0.0 or NaN (unknown, or not part of the analysis) for each course, (n,)."""
-    end = cohort.table[f"score_{cohort.protocol.outcome}"].to_numpy(float)
+    end = cohort.courses.number(f"score_{cohort.protocol.outcome}")
     threshold = outcome_thresholds(cohort.courses, outcome)
     known = ~np.isnan(end) & ~np.isnan(threshold)
     return np.where(known, (end <= threshold).astype(float), np.nan)

@@ -9,8 +9,10 @@ import numpy as np
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import Column
+from ketapredict.cohort.outcomes import outcome_labels
 from ketapredict.explain.contributions import Contributions
 from ketapredict.explain.picture import waterfall_svg
+from ketapredict.explain.since import Since, since_landmark
 from ketapredict.explain.words import (
     concept_label,
     interval_words,
@@ -56,6 +58,10 @@ class PatientExplanation:
         Contribution of each design column.
     sentences : list of str
     notes : str
+    later_ratings : tuple of str
+        Time points after the landmark that have a score: not in the estimate.
+    had_outcome : bool or None
+        Whether the course had the outcome; None where that is not rated.
     largest_residual : float
     """
 
@@ -79,6 +85,8 @@ class PatientExplanation:
     by_column: dict[str, float]
     sentences: list[str]
     notes: str
+    later_ratings: tuple[str, ...]
+    had_outcome: bool | None
     largest_residual: float
 
     @property
@@ -90,6 +98,11 @@ class PatientExplanation:
             f"{', ' + interval if interval else ''} (made at: "
             f"{moment_words(self.landmark)}; {self._rates})."
         )
+
+    @property
+    def since(self) -> str:
+        """What is known since the estimate was made, to stand beside it; empty where nothing is."""
+        return Since(self.landmark, self.outcome, self.later_ratings, self.had_outcome).words
 
     @property
     def _rates(self) -> str:
@@ -115,7 +128,7 @@ class PatientExplanation:
 
     def to_text(self) -> str:
         """Return the explanation as plain text."""
-        lines = [self.statement, "", self.headline, "", *self.sentences]
+        lines = [self.statement, "", self.headline, *([self.since] if self.since else []), "", *self.sentences]
         if self.notes:
             lines += ["", f"Note: {self.notes}."]
         return "\n".join([*lines, "", CAVEAT]) + "\n"
@@ -129,6 +142,7 @@ class PatientExplanation:
             for concept, value, before, after in self.steps
         )
         note = f"<p>Note: {escape(self.notes)}.</p>" if self.notes else ""
+        since = f"\n<p><strong>{escape(self.since)}</strong></p>" if self.since else ""
         return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(self.course_id)}: explanation</title>
 <style>body{{font:16px/1.5 sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem;color:#111}}
@@ -136,7 +150,7 @@ class PatientExplanation:
 td,th{{padding:.2rem .8rem .2rem 0;text-align:left}}</style></head><body>
 <p class="statement">{escape(self.statement)}</p>
 <h1>Course {escape(self.course_id)}</h1>
-<p><strong>{escape(self.headline)}</strong></p>
+<p><strong>{escape(self.headline)}</strong></p>{since}
 {self.to_svg()}
 <ul>
 {items}
@@ -180,6 +194,8 @@ def explain_course(
     # A concept without any contribution in this model at this landmark has nothing to tell.
     steps = [step for step in steps if step[1] != 0.0]
     (values,) = course.courses.plain_rows()
+    label = float(outcome_labels(course, bundle.outcome)[0])
+    since = since_landmark(values, course.protocol, model.landmark, bundle.outcome, label)
     return PatientExplanation(
         statement=bundle.statement,
         course_id=str(values["course_id"]),
@@ -205,6 +221,8 @@ def explain_course(
         },
         sentences=sentences(steps, values, columns_read(model, course), course.protocol, model.landmark),
         notes=notes,
+        later_ratings=since.later_ratings,
+        had_outcome=since.had_outcome,
         largest_residual=found.largest_residual,
     )
 

@@ -14,6 +14,9 @@ from ketapredict.cohort.scales import SCALES
 
 _COMPARISONS = ("above", "at_least", "is", "one_of", "is_item_share", "below")
 _MOMENTS = ("before", "reached")
+TODAY = "_today"
+# One measurement: today's value of the one never stands beside an earlier value of the other.
+_TOGETHER = ("systolic_mmhg", "diastolic_mmhg")
 _ANSWERS = {"1.0": "yes", "0.0": "no", "yes": "yes", "no": "no"}
 
 
@@ -39,6 +42,12 @@ class Moment:
         found = self.values.get(column)
         return None if is_missing(found) else found
 
+    def latest(self, column: str) -> str:
+        """Return the name of today's answer to what a column asks, where there is one; else the column's own."""
+        together = _TOGETHER if column in _TOGETHER else (column,)
+        is_today = any(self.value(name + TODAY) is not None for name in together)
+        return column + TODAY if is_today else column
+
     def reached(self, time_point: str) -> bool:
         """Whether the landmark is at or after a time point of the protocol."""
         if time_point not in self.protocol.names:
@@ -63,11 +72,14 @@ class Check:
         A column; or a time point, for `below` (improvement), `before` and `reached`.
     comparison : {"above", "at_least", "is", "one_of", "is_item_share", "below", "before", "reached"}
     bound : float, str, tuple of str or None
+    latest : bool
+        Whether today's answer is looked at first.
     """
 
     subject: str
     comparison: str
     bound: float | str | tuple[str, ...] | None = None
+    latest: bool = False
 
     @property
     def column(self) -> str | None:
@@ -84,7 +96,7 @@ class Check:
             improvement = moment.improvement(self.subject)
             # Scores are whole points; the small amount keeps a fall of exactly the bound from counting as less.
             return None if improvement is None else improvement < float(str(self.bound)) - 1e-9
-        value = moment.value(self.subject)
+        value = moment.value(self._looked_at(moment))
         if value is None:
             return None
         match self.comparison:
@@ -107,11 +119,15 @@ class Check:
 
     def unknown(self, moment: Moment) -> tuple[str, ...]:
         """Return the column whose absence leaves the check open."""
-        return (self.column,) if self.column and self.judge(moment) is None else ()
+        return (self._looked_at(moment),) if self.column and self.judge(moment) is None else ()
 
-    def settled_by(self, _: Moment) -> tuple[str, ...]:
+    def settled_by(self, moment: Moment) -> tuple[str, ...]:
         """Return the column that it was judged by; none for a check of the landmark alone."""
-        return (self.column,) if self.column else ()
+        return (self._looked_at(moment),) if self.column else ()
+
+    def _looked_at(self, moment: Moment) -> str:
+        column = self.column or ""
+        return moment.latest(column) if self.latest else column
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +177,9 @@ def condition_from_plain(plain: dict[str, Any]) -> Condition:
             return Check(point, next(iter(plain)))
         case {"improvement_at": str(point), "below": float(bound), **rest} if not rest:
             return Check(point, "below", bound)
-        case {"column": str(column), **rest} if len(rest) == 1:
+        case {"column": str(column), **rest} | {"latest": str(column), **rest} if len(rest) == 1:
             ((comparison, bound),) = rest.items()
             if comparison in _COMPARISONS and comparison != "below":
-                return Check(column, comparison, tuple(bound) if isinstance(bound, list) else bound)
+                limit = tuple(bound) if isinstance(bound, list) else bound
+                return Check(column, comparison, limit, latest="latest" in plain)
     raise ValueError(f"not a condition: {sorted(plain)}")

@@ -1,13 +1,14 @@
 """The rules held against one course."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.protocols import PRE, Protocol
-from ketapredict.monitoring.conditions import Moment
-from ketapredict.monitoring.rules import Rule, monitoring_questions, monitoring_rules
+from ketapredict.monitoring.conditions import TODAY, Moment
+from ketapredict.monitoring.rules import URGENCIES, Rule, monitoring_questions, monitoring_rules
 
 State = Literal["holds", "unknown", "clear", "not applicable"]
 
@@ -74,6 +75,12 @@ def monitoring_notes(
     return tuple(_note(rule, moment, columns) for rule in monitoring_rules())
 
 
+def held_by_urgency(notes: Iterable[Note]) -> dict[str, int]:
+    """Return how many notes hold by their urgency, the most urgent first; urgencies without any are left out."""
+    held = Counter(note.rule.urgency for note in notes if note.state == "holds")
+    return {urgency: held[urgency] for urgency in URGENCIES if held[urgency]}
+
+
 def latest_rated(values: Mapping[str, object], protocol: Protocol) -> str:
     """Return the latest time point with a score: what to watch follows from what is known now, not from a landmark."""
     now = Moment(values, protocol, PRE)
@@ -87,7 +94,11 @@ def _note(rule: Rule, moment: Moment, columns: dict[str, Column]) -> Note:
     holds = rule.condition.judge(moment)
     if holds is None:
         return Note(rule, "unknown", tuple(_label(name, columns) for name in rule.condition.unknown(moment)))
-    judged_by = [columns[name].known_at for name in rule.condition.settled_by(moment) if name in columns]
+    judged_by = [
+        moment.landmark if name.endswith(TODAY) else columns[name].known_at
+        for name in rule.condition.settled_by(moment)
+        if name in columns
+    ]
     known_at = max(judged_by, key=moment.protocol.position, default="")
     return Note(rule, "holds" if holds else "clear", known_at=known_at)
 

@@ -73,8 +73,8 @@ def monitoring_rules() -> tuple[Rule, ...]:
 
 @lru_cache
 def monitoring_questions() -> tuple[Column, ...]:
-    """Return declarations of what the rules ask beyond the cohort table: yes/no, and in no model."""
-    return tuple(Column(plain["name"], "yes_no", plain["label"]) for plain in _content()["question"])
+    """Return declarations of what the rules ask beyond the cohort table: in no model, and yes/no where not declared."""
+    return tuple(Column(**{"kind": "yes_no"} | plain) for plain in _content()["question"])
 
 
 def open_questions(protocol: Protocol, extras: tuple[Column, ...]) -> tuple[Column, ...]:

@@ -4,9 +4,11 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
 from ketapredict.response_model import ResponseModel
 from ketapredict.web.accounts.directory import add_account
@@ -56,13 +58,20 @@ def browser() -> Iterator[object]:
 @pytest.fixture(scope="session")
 def address(browser: object, short_model: ResponseModel, short_cohort, tmp_path_factory) -> Iterator[str]:
     """A server with sign-in, a clinician and an auditor, on a free port of this machine."""
-    import uvicorn
-
     folder = tmp_path_factory.mktemp("browser")
     settings = Settings(database=f"sqlite:///{folder}/web.db", key_file=folder / "web.key")
     app = create_app(settings, Served(short_model, short_cohort))
     add_account(app.state.server.database, "clinician", Role.CLINICIAN, PASSWORD)
     add_account(app.state.server.database, "auditor", Role.AUDITOR, PASSWORD)
+    with running(app) as found:
+        yield found
+
+
+@contextmanager
+def running(app: FastAPI) -> Iterator[str]:
+    """Serve an application on a free port of this machine."""
+    import uvicorn
+
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

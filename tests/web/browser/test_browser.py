@@ -76,7 +76,7 @@ def test_the_list_is_searched_sorted_and_paged(page, address):
     numbers = [int(re.sub(r"\D", "", text)) for text in page.locator("tbody td.n").all_inner_texts()]
     assert numbers == sorted(numbers, reverse=True)
     name = page.locator("tbody th a").nth(5).inner_text()
-    page.get_by_label("Course or site contains").fill(name)
+    page.get_by_label("Course, patient or site contains").fill(name)
     with page.expect_navigation():
         page.keyboard.press("Enter")
     assert page.locator("tbody th a").all_inner_texts() == [name]

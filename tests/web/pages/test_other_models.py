@@ -10,6 +10,7 @@ from ketapredict.cohort.columns import Column
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.fitting import fit_response_model
 from ketapredict.web.app import create_app
+from ketapredict.web.patient.form import form_groups
 from ketapredict.web.served import Served
 from ketapredict.web.settings import Settings, SignIn
 
@@ -90,3 +91,13 @@ def test_a_hypothetical_course_that_cannot_be_predicted_says_why(client):
     answer = client.post(f"{address}/what-if", data=what_if | {"score_24h": "", "score_baseline": "30"})
     assert answer.status_code == 422
     assert "a score at the landmark asked for" in answer.text
+
+
+def test_the_help_of_a_score_is_that_of_the_patients_scale_where_it_is_known(served):
+    def helps(entered):
+        groups = form_groups(served.model.bundle, entered)
+        return {field.column.name: field.help for group in groups for field in group.fields}
+
+    assert helps({})["score_24h"] == "A total of the scale: 0 to 52 points on HAMD-17, 0 to 60 points on MADRS."
+    assert helps({"scale": "MADRS"})["score_24h"] == "A total of the scale: 0 to 60 points on MADRS."
+    assert "HAMD-17" not in helps({"scale": "MADRS"})["suicidality_item"]

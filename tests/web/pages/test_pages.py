@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from ketapredict.explain.words import percent
 from ketapredict.web.patient.course_list import PER_PAGE
+from ketapredict.web.patient.view import patient_view
 from ketapredict.web.store.schema import judgements, shown_predictions
 
 VALID = {"course_id": "new-1", "diagnosis": "MDD", "scale": "MADRS", "score_baseline": "31", "score_24h": "20"}
@@ -118,6 +119,19 @@ def test_what_to_watch_stands_before_and_apart_from_the_probability(free_client,
     assert [r["surface"] for r in records()] == ["patient"]
 
 
+def test_the_list_marks_in_words_what_is_to_be_acted_on_first(free_client, served):
+    marked = 0
+    for row in served.rows[:15]:
+        token = served.tokens.token(row.course_id)
+        found = patient_view(served.model, served.course(token)).notes_in("holds")
+        listed = post(free_client, "/courses", {"search": row.course_id}).text
+        for urgency in ("today", "before infusing"):
+            count = sum(note.rule.urgency == urgency for note in found)
+            assert (f"{urgency}: {count}" in listed) == bool(count)
+            marked += bool(count)
+    assert marked
+
+
 def test_every_page_says_simulated_first_and_states_its_limits(free_client, first):
     for path in (
         "/",
@@ -138,7 +152,7 @@ def test_every_page_says_simulated_first_and_states_its_limits(free_client, firs
 
 def test_tables_and_headings_that_are_read_by_themselves_say_simulated_too(free_client, first):
     """What is copied or printed without the banner."""
-    table = re.search("<thead>.*?</thead>", free_client.get("/courses").text, re.DOTALL)[0]
+    table = re.search("<caption>.*?</thead>", free_client.get("/courses").text, re.DOTALL)[0]
     assert "(model of SIMULATED courses)" in table
     for path in (f"/courses/{first}", f"/courses/{first}/summary"):
         headings = re.findall("<h2.*?</h2>", free_client.get(path).text)
@@ -268,6 +282,14 @@ def test_a_course_is_completed_as_a_course_of_its_own(free_client, served, first
     fields = dict(re.findall(r'<input id="field-[^"]+" name="([^"]+)" type="text" value="([^"]*)"', form.text))
     chosen = r'<select id="field-[^"]+" name="([^"]+)"(?:(?!</select>).)*<option value="([^"]*)" selected>'
     fields |= dict(re.findall(chosen, form.text, re.DOTALL))
+    # Nothing of the course is lost on the way through the form: the picture, the rules and the record are the same.
+    address = post(free_client, "/new", fields).headers["location"]
+    page = free_client.get(address).text
+    assert course.table["score_7d"].notna().all()
+    assert "(day 7) is not in it" in page
+    same = [record["inputs_hmac"] for record in records()[-1:]]
+    free_client.get(f"/courses/{first}")
+    assert same == [record["inputs_hmac"] for record in records()[-1:]]
     address = post(free_client, "/new", fields | {"urinary_symptoms": "yes"}).headers["location"]
     page = free_client.get(address).text
     assert 'data-rule="urinary-symptoms"' in page[: page.index("Could not be checked")]
@@ -295,6 +317,18 @@ def test_the_summary_is_the_same_estimate(free_client, first, records):
     assert page.index("What to watch") < page.index("What the model estimates")
 
 
+def test_an_estimate_that_later_ratings_have_overtaken_says_so_wherever_it_is_shown(free_client, served):
+    row = next(row for row in served.rows if "The outcome is known" in row.since)
+    token = served.tokens.token(row.course_id)
+    for path in (f"/courses/{token}", f"/courses/{token}/summary"):
+        assert row.since in free_client.get(path).text
+    assert row.since in post(free_client, "/courses", {"search": row.course_id}).text
+    # A hypothetical patient has no outcome.
+    assert row.since not in post(free_client, f"/courses/{token}/what-if", {}).text
+    entered = post(free_client, "/new", VALID).headers["location"]
+    assert 'class="caution since"' not in free_client.get(entered).text
+
+
 def test_a_judgement_is_kept_beside_the_estimate_for_its_author_and_the_auditor(free_client, served, first):
     path = f"/courses/{first}/judgement"
     wrong = post(free_client, path, {"landmark": "24h", "own_percent": "1000", "reason": "sleeps <well>"})
@@ -303,6 +337,12 @@ def test_a_judgement_is_kept_beside_the_estimate_for_its_author_and_the_auditor(
     assert "sleeps &lt;well&gt;</textarea>" in wrong.text
     done = post(free_client, path, {"landmark": "24h", "own_percent": "85", "reason": "sleeps <well>"})
     assert done.status_code == 303
+    # The newest is printed, escaped; whoever reloads the form that was shown again comes to the patient.
+    printed = re.search('<p id="summary-judgement">.*?</p>', free_client.get(f"/courses/{first}/summary").text)[0]
+    assert "85%" in printed
+    assert "sleeps &lt;well&gt;" in printed
+    again = free_client.get(path)
+    assert (again.status_code, again.headers["location"]) == (303, f"/courses/{first}")
     page = free_client.get(done.headers["location"]).text
     course = served.course(first)
     own = served.model.explain(course, str(course.table["course_id"].iat[0]), "24h")

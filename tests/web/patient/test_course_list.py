@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.web.patient.course_list import PER_PAGE, CourseRow, Selection, course_rows, select
 
 LANDMARKS = ("pre", "24h")
@@ -88,6 +89,14 @@ def test_search_finds_course_and_site_in_any_case():
     ]
     assert [row.course_id for row in select(rows, Selection(search=" nOrTh"), LANDMARKS).rows] == ["AB-1"]
     assert [row.course_id for row in select(rows, Selection(search="d-2"), LANDMARKS).rows] == ["CD-2"]
+
+
+def test_a_patient_is_found_by_its_own_id(short_model, short_cohort):
+    frame = short_cohort.table.astype(object).assign(patient_id=[f"P-{n:03d}" for n in range(len(short_cohort))])
+    cohort = cohort_from_frame(frame, short_cohort.protocol)
+    rows = course_rows(short_model.score(cohort), cohort)
+    assert [row.patient_id for row in rows] == frame["patient_id"].tolist()
+    assert [row.patient_id for row in select(rows, Selection(search="p-007"), LANDMARKS).rows] == ["P-007"]
 
 
 def test_rows_are_what_the_model_predicts_and_say_why_where_it_does_not(short_model, short_cohort):

@@ -5,7 +5,7 @@ import pytest
 
 from ketapredict.monitoring import monitoring_questions
 from ketapredict.web.patient.form import course_from_entries, entries_of, form_columns, form_groups
-from ketapredict.web.patient.view import estimate_of
+from ketapredict.web.patient.view import estimate_of, patient_view
 
 VALID = {"course_id": "c1", "diagnosis": "MDD", "scale": "MADRS", "score_baseline": "31"}
 
@@ -14,10 +14,12 @@ def fields(bundle, entered=None, errors=None, landmark=None):
     return {f.column.name: f for group in form_groups(bundle, entered or {}, errors, landmark) for f in group.fields}
 
 
-def test_it_asks_for_what_can_be_known_at_the_last_landmark_and_never_for_the_outcome(short_model):
-    names = set(fields(short_model.bundle))
-    assert {"course_id", "age_years", "score_baseline", "score_24h", "score_72h"} <= names
-    assert "score_7d" not in names
+def test_it_asks_for_every_time_point_and_says_which_are_in_no_estimate(short_model):
+    found = fields(short_model.bundle)
+    names = set(found)
+    assert {"course_id", "age_years", "score_baseline", "score_24h", "score_72h", "score_7d"} <= names
+    assert [name for name, f in found.items() if "for the picture and the rules only" in f.help] == ["score_7d"]
+    assert not found["score_7d"].is_used
     assert "arm" not in names
     assert {question.name for question in monitoring_questions()} <= names
 
@@ -86,6 +88,25 @@ def test_answers_to_monitoring_questions_are_part_of_the_course_but_never_of_an_
     asked = course_from_entries(short_model.bundle, VALID | {"score_24h": "20", "past_mania": "yes"})[0]
     assert asked.table["past_mania"].iat[0] == 1.0
     assert estimate_of(short_model, plain).told == estimate_of(short_model, asked).told
+
+
+def test_what_is_of_before_the_course_says_so_and_what_is_measured_today_has_its_own_fields(short_model):
+    groups = {group.title: group.fields for group in form_groups(short_model.bundle, {})}
+    for title in ("Safety, before infusion 1", "Medicines and substances, before infusion 1"):
+        assert all(field.label.endswith(", before infusion 1") for field in groups[title])
+    (today,) = [fields for title, fields in groups.items() if "At this visit" in title]
+    assert [field.label for field in today] == [
+        "systolic pressure today", "diastolic pressure today", "suicidality item today",
+    ]  # fmt: skip
+    entered = VALID | {"score_24h": "20", "systolic_mmhg": "120", "diastolic_mmhg": "80"}
+    plain = course_from_entries(short_model.bundle, entered)[0]
+    risen = course_from_entries(short_model.bundle, entered | {"systolic_mmhg_today": "170"})[0]
+    assert estimate_of(short_model, plain).told == estimate_of(short_model, risen).told
+    held = [{n.rule.id for n in patient_view(short_model, c).notes_in("holds")} for c in (plain, risen)]
+    assert held[1] - held[0] == {"blood-pressure"}
+    assert course_from_entries(short_model.bundle, entered | {"systolic_mmhg_today": "17"})[1].keys() == {
+        "systolic_mmhg_today"
+    }
 
 
 def test_what_one_landmark_reads_is_marked(short_model):

@@ -132,3 +132,16 @@ def test_the_rate_beside_it_is_that_of_the_training_courses(short_model, short_c
     view = patient_view(short_model, one(short_cohort))
     model = short_model.bundle.landmarks[1]
     assert f"({model.event_rate:.0%}) of the {model.courses} training courses" in view.estimate.rate_words
+
+
+def test_notes_are_counted_by_urgency_and_what_is_unknown_is_grouped_by_it(short_model, short_cohort):
+    view = patient_view(short_model, one(short_cohort, 0, systolic_mmhg=170.0, suicidality_item=6.0))
+    first, *_, last = view.counts.split("; ")
+    assert first == "today: 1"
+    assert last == f"could not be checked: {len(view.notes_in('unknown'))}"
+    numbers = [int(part.rpartition(": ")[2]) for part in view.counts.split("; ")]
+    assert sum(numbers) == len(view.notes_in("holds")) + len(view.notes_in("unknown"))
+    asked = [text for _, texts in view.unknown_by_urgency for text in texts]
+    assert len(asked) == len(set(asked))
+    assert set(asked) == {text for note in view.notes_in("unknown") for text in note.missing}
+    assert "pregnancy or breastfeeding" in dict(view.unknown_by_urgency)["before infusing"]

@@ -1,10 +1,14 @@
-"""How often somebody may try to sign in: on an account from an address, and from an address, counted in the store."""
+"""How often somebody may try to sign in: on an account from an address, from an address, on an account from anywhere.
+
+An address is its network: the /64 of IPv6. All is counted in the store.
+"""
 
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, func, insert, select, text
 
 from ketapredict.web.keys import Keys
+from ketapredict.web.networks import network_of
 from ketapredict.web.store.database import Database
 from ketapredict.web.store.schema import sign_in_attempts
 
@@ -12,6 +16,9 @@ WINDOW = timedelta(minutes=15)
 # Of one account from one address: whoever guesses elsewhere does not lock its owner out.
 PER_ACCOUNT_AND_ADDRESS = 10
 PER_ADDRESS = 50
+# Of one account from anywhere: beyond these each attempt waits, the owner's too, and nobody is locked out.
+PER_ACCOUNT = 50
+LONGEST_DELAY_SECONDS = 10
 
 
 class Attempts:
@@ -32,6 +39,7 @@ class Attempts:
     def admit(self, name: str, address: str) -> bool:
         """Count an attempt under a name, of an account or not; False if it is one too many."""
         table, now = sign_in_attempts, datetime.now(UTC)
+        address = network_of(address)
         account = self._hashed(name)
         with self._database.write() as connection:
             if not self._database.is_sqlite:
@@ -48,10 +56,22 @@ class Attempts:
             connection.execute(insert(table).values(at=now, account_hash=account, address=address))
         return True
 
+    def delay_seconds(self, name: str) -> float:
+        """Return how long an attempt on an account is to wait before its password is looked at.
+
+        One second for every 50 attempts of the last 15 minutes from anywhere, at most 10 seconds: guesses from ever new
+        addresses get slow.
+        """
+        table = sign_in_attempts
+        recent = (table.c.account_hash == self._hashed(name)) & (table.c.at >= datetime.now(UTC) - WINDOW)
+        with self._database.read() as connection:
+            found = connection.execute(select(func.count()).where(recent)).scalar_one()
+        return float(min(found // PER_ACCOUNT, LONGEST_DELAY_SECONDS))
+
     def forget(self, name: str, address: str) -> None:
         """Take back the attempts on an account that has signed in, from where it did."""
         table = sign_in_attempts
-        theirs = (table.c.account_hash == self._hashed(name)) & (table.c.address == address)
+        theirs = (table.c.account_hash == self._hashed(name)) & (table.c.address == network_of(address))
         with self._database.write() as connection:
             connection.execute(delete(table).where(theirs))
 

@@ -1,10 +1,12 @@
 """The page to sign in, and the button to sign out."""
 
+import asyncio
 import hmac
 import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
 from ketapredict.web.accounts.attempts import Attempts
@@ -35,7 +37,7 @@ def show(request: Request, state: State) -> Response:
 
 
 @router.post("/sign-in")
-def sign_in(
+async def sign_in(
     request: Request,
     state: State,
     name: Annotated[str, Form(max_length=200)] = "",
@@ -45,24 +47,37 @@ def sign_in(
     """Start a session, or show the form again: the answer is the same for an unknown name and a wrong password."""
     if state.settings.sign_in is not SignIn.LOCAL:
         return RedirectResponse("/", 303)
+    attempts, name = Attempts(state.database, state.keys), name.strip().lower()
+    refusal = await run_in_threadpool(_refusal, request, state, attempts, name, csrf_token)
+    if refusal is not None:
+        return refusal
+    # Waiting holds no thread: many who guess keep nobody else from being answered.
+    await asyncio.sleep(await run_in_threadpool(attempts.delay_seconds, name))
+    return await run_in_threadpool(_checked, request, state, attempts, name, password)
+
+
+def _refusal(request: Request, state: ServerState, attempts: Attempts, name: str, csrf_token: str) -> Response | None:
+    """Answer a form that is not of this browser, or one attempt too many; None where the password is looked at."""
     cookie = request.cookies.get(form_cookie(state.settings), "")
     if not cookie or not hmac.compare_digest(csrf_token.encode(), _token(state, cookie).encode()):
         state.security.record(Event.FORGED_FORM, request)
         return _form(request, state, FORM_LOST, 403)
-    attempts = Attempts(state.database, state.keys)
-    name = name.strip().lower()
-    account = find_account(state.database, name)
-    known = account.name if account else ""
-    address = request.client.host if request.client else ""
-    if not attempts.admit(name, address):
-        state.security.record(Event.TOO_MANY_ATTEMPTS, request, known)
+    if not attempts.admit(name, _address(request)):
+        account = find_account(state.database, name)
+        state.security.record(Event.TOO_MANY_ATTEMPTS, request, account.name if account else "")
         return _form(request, state, TOO_MANY, 429)
+    return None
+
+
+def _checked(request: Request, state: ServerState, attempts: Attempts, name: str, password: str) -> Response:
+    """Look at the password, and start a session where it is right."""
+    account = find_account(state.database, name)
     enabled = account is not None and account.disabled_at is None
     right = password_is(account.password_hash if account and enabled else None, password)
     if account is None or not right:
-        state.security.record(Event.WRONG_PASSWORD, request, known)
+        state.security.record(Event.WRONG_PASSWORD, request, account.name if account else "")
         return _form(request, state, WRONG, 401)
-    attempts.forget(name, address)
+    attempts.forget(name, _address(request))
     end_old_sessions(state.database, state.settings)
     if old := request.cookies.get(session_cookie(state.settings)):
         end_session(state.database, old)
@@ -84,6 +99,10 @@ def sign_out(request: Request, state: State, user: CurrentUser) -> Response:
     # What the browser still holds of patients goes as well.
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _token(state: ServerState, cookie: str) -> str:

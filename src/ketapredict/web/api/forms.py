@@ -93,6 +93,11 @@ class Prediction(Finite):
         description="What the cross-validation of the landmark's model did not show, such as any skill; null where the "
         "model holds none. To be shown beside the number."
     )
+    later_ratings: list[str] = Field(
+        description="Time points after the landmark that have a score: not in the estimate."
+    )
+    had_outcome: bool | None = Field(description="Whether the course had the outcome; null where it is not rated.")
+    since: str = Field(description="The two in words, to be shown beside the number; empty where there is nothing.")
     missing_inputs: list[MissingInput]
     training_rate: float = Field(description="Share of the landmark's training courses that had the outcome.")
     training_courses: int

@@ -10,8 +10,10 @@ from pydantic import BaseModel, Field, create_model
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import declared_columns
+from ketapredict.cohort.outcomes import outcome_labels
 from ketapredict.cohort.read import cohort_from_cells
 from ketapredict.explain.patient import CAVEAT, columns_read
+from ketapredict.explain.since import since_landmark
 from ketapredict.explain.words import concept_label, sentences, steps_largest_first
 from ketapredict.monitoring import open_questions
 from ketapredict.response_model import ResponseModel
@@ -138,11 +140,13 @@ def _predictions(
     places = {course["course_id"]: place for place, course in enumerate(courses)}
     fitted = {landmark.landmark: landmark for landmark in model.bundle.landmarks}
     read = {name: columns_read(landmark, cohort) for name, landmark in fitted.items()}
+    labels = outcome_labels(cohort, model.bundle.outcome).tolist()
     shap = [name for name in results[0] if name.startswith("shap_")]
     told = []
     for result in results:
         place = places[result["course_id"]]
         own = fitted[result["landmark"]]
+        since = since_landmark(courses[place], cohort.protocol, own.landmark, result["outcome"], labels[place])
         # NaN is no number: the landmark's model has no such concept.
         present = [name for name in shap if result[name] == result[name]]
         values = np.array([result[name] for name in present])
@@ -161,6 +165,9 @@ def _predictions(
                 in_scope=result["in_scope"],
                 notes=result["notes"],
                 verdicts=None if (verdicts := verdicts_of(model, own.landmark)) is None else list(verdicts),
+                later_ratings=list(since.later_ratings),
+                had_outcome=since.had_outcome,
+                since=since.words,
                 missing_inputs=[
                     MissingInput(name=found.name, label=found.label)
                     for found in inputs_of(own, courses[place], cohort.columns)

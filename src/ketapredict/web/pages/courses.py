@@ -6,11 +6,13 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
 from ketapredict.explain.patient import CAVEAT
+from ketapredict.monitoring import held_by_urgency, latest_rated, monitoring_notes
 from ketapredict.web.accounts.current_user import require
 from ketapredict.web.accounts.roles import Role, User
 from ketapredict.web.pages.entries import Entries
 from ketapredict.web.patient.course_list import SCOPES, SORTS, Selection, select
 from ketapredict.web.patient.typed_numbers import typed_percent
+from ketapredict.web.served import Served
 from ketapredict.web.state import ServerState, State
 from ketapredict.web.store.recorder import Surface
 from ketapredict.web.templating import render
@@ -71,6 +73,7 @@ def _list(
         ids = [row.course_id for row in shown.rows if row.probability is not None]
         table = served.scored.table
         state.recorder.record_table(user, table[table["course_id"].isin(ids)], served.cohort, Surface.LIST)
+    tokens = [served.tokens.token(row.course_id) for row in shown.rows]
     return render(
         request,
         "courses.html",
@@ -78,7 +81,7 @@ def _list(
         asked=asked,
         percents=[(name, label, entered.get(name, ""), errors.get(name, "")) for name, label in PERCENTS.items()],
         shown=shown,
-        rows=[(row, served.tokens.token(row.course_id)) for row in shown.rows],
+        rows=[(row, token, _urgent(served, token)) for row, token in zip(shown.rows, tokens, strict=True)],
         total=len(served.rows),
         landmarks=landmarks,
         outcome=bundle.outcome,
@@ -86,3 +89,14 @@ def _list(
         sorts=SORTS,
         caveat=CAVEAT,
     )
+
+
+def _urgent(served: Served, token: str) -> str:
+    """Return what is to be acted on before anything else, in words: nothing of what is not known."""
+    course = served.course(token)
+    if course is None:
+        return ""
+    (values,) = course.courses.plain_rows()
+    protocol = course.protocol
+    held = held_by_urgency(monitoring_notes(values, protocol, latest_rated(values, protocol), course.extras))
+    return ", ".join(f"{urgency}: {held[urgency]}" for urgency in ("today", "before infusing") if urgency in held)

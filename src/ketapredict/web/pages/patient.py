@@ -150,6 +150,12 @@ def judge(request: Request, token: str, user: Clinician, state: State, entered: 
     return RedirectResponse(f"/courses/{token}?landmark={told.landmark}#judgement-title", 303)
 
 
+@router.get("/courses/{token}/judgement")
+def judgement_address(token: str, user: Clinician) -> Response:  # noqa: ARG001
+    """Lead to the patient: a browser that reloads the form that was shown again asks for its address."""
+    return RedirectResponse(f"/courses/{token}", 303)
+
+
 def _form(
     request: Request, groups: tuple[FieldGroup, ...], *, wrong: bool = False, copied: bool = False
 ) -> HTMLResponse:

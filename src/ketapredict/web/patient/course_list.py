@@ -7,6 +7,8 @@ import numpy as np
 
 from ketapredict.cohort.cells import is_missing
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.outcomes import outcome_labels
+from ketapredict.explain.since import since_landmark
 from ketapredict.response_model import Scored
 
 PER_PAGE = 25
@@ -28,12 +30,16 @@ class CourseRow:
     ----------
     course_id, site : str
         `site` is empty where it is not known.
+    patient_id : str
+        Likewise.
     landmark : str
         Empty where there is no estimate.
     probability, p_low, p_high : float or None
     in_scope : bool or None
     refusal : str
         Why there is no estimate.
+    since : str
+        Which later ratings are not in the estimate, and the outcome where it is known; empty where nothing is.
     """
 
     course_id: str
@@ -44,6 +50,8 @@ class CourseRow:
     p_high: float | None
     in_scope: bool | None
     refusal: str
+    since: str = ""
+    patient_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +79,9 @@ class CoursePage:
 
 def course_rows(scored: Scored, cohort: Cohort) -> tuple[CourseRow, ...]:
     """Return every course of a cohort with its estimate at the latest landmark, or the reason why it has none."""
-    named = zip(cohort.table["course_id"], cohort.table["site"], strict=True)
-    sites = {str(course_id): "" if is_missing(site) else str(site) for course_id, site in named}
+    sites, patients = _texts(cohort, "site"), _texts(cohort, "patient_id")
+    labels = outcome_labels(cohort, scored.table["outcome"].iloc[0]) if len(scored.table) else np.empty(0)
+    known = {str(v["course_id"]): (v, n) for v, n in zip(cohort.courses.plain_rows(), labels.tolist(), strict=False)}
     rows = {
         str(row["course_id"]): CourseRow(
             course_id=str(row["course_id"]),
@@ -83,12 +92,23 @@ def course_rows(scored: Scored, cohort: Cohort) -> tuple[CourseRow, ...]:
             p_high=_number(row["p_high"]),
             in_scope=None if is_missing(row["in_scope"]) else bool(row["in_scope"]),
             refusal="",
+            since=since_landmark(
+                known[str(row["course_id"])][0],
+                cohort.protocol,
+                str(row["landmark"]),
+                str(row["outcome"]),
+                known[str(row["course_id"])][1],
+            ).words,
+            patient_id=patients[str(row["course_id"])],
         )
         for row in scored.table.to_dict("records")
     }
     for course_id, expected in zip(scored.refused["course_id"], scored.refused["expected"], strict=True):
         reason = f"no estimate: expected {expected}"
-        rows.setdefault(str(course_id), CourseRow(str(course_id), sites.get(str(course_id), ""), *_NOTHING, reason))
+        name = str(course_id)
+        rows.setdefault(
+            name, CourseRow(name, sites.get(name, ""), *_NOTHING, reason, patient_id=patients.get(name, ""))
+        )
     return tuple(rows[str(course_id)] for course_id in cohort.table["course_id"])
 
 
@@ -117,9 +137,14 @@ def select(rows: Sequence[CourseRow], asked: Selection, landmarks: Sequence[str]
     return CoursePage(tuple(found[(page - 1) * PER_PAGE : page * PER_PAGE]), len(found), page, pages)
 
 
+def _texts(cohort: Cohort, column: str) -> dict[str, str]:
+    named = zip(cohort.table["course_id"], cohort.table[column], strict=True)
+    return {str(course_id): "" if is_missing(text) else str(text) for course_id, text in named}
+
+
 def _matches(row: CourseRow, asked: Selection) -> bool:
     text = asked.search.casefold().strip()
-    if text and text not in row.course_id.casefold() and text not in row.site.casefold():
+    if text and not any(text in name.casefold() for name in (row.course_id, row.patient_id, row.site)):
         return False
     if asked.landmark and row.landmark != asked.landmark:
         return False

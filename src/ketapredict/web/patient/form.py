@@ -12,7 +12,7 @@ from ketapredict.cohort.read import cohort_from_cells
 from ketapredict.cohort.scales import SCALES
 from ketapredict.errors import CohortError
 from ketapredict.model.bundle import Bundle
-from ketapredict.monitoring import monitoring_questions, open_questions
+from ketapredict.monitoring import TODAY, monitoring_questions, open_questions
 from ketapredict.web.patient.inputs import cell_text, label_of
 from ketapredict.web.patient.typed_numbers import COMMA, has_comma
 
@@ -26,6 +26,10 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Medicines and substances", ("medication", "substance_use", "earlier_ketamine")),
     ("Treatment plan", ("dosing",)),
 )
+# What is asked here is of before the course, whenever it is entered: what was measured today has its own fields.
+_BASELINE_GROUPS = ("Safety", "Medicines and substances")
+BEFORE = ", before infusion 1"
+AT_THIS_VISIT = "At this visit (for what to watch only; no part of the estimate)"
 ASKED = "Asked for monitoring only (no part of the estimate)"
 _OTHER = "Further inputs of this model"
 _HELP = {
@@ -110,16 +114,22 @@ def form_groups(
     models = [model for model in bundle.landmarks if landmark in (None, model.landmark)]
     used = {name for model in models for name in model.input_columns}
     titles = {concept: title for title, concepts in _GROUPS for concept in concepts}
-    groups: dict[str, list[Field]] = {title: [] for title in (*(title for title, _ in _GROUPS), _OTHER, ASKED)}
+    groups: dict[str, list[Field]] = {}
+    for title in (*(title for title, _ in _GROUPS), _OTHER, ASKED):
+        if title == _BASELINE_GROUPS[0]:
+            groups[AT_THIS_VISIT] = []
+        groups[title] = []
     asked = {question.name for question in monitoring_questions()}
     scale = SCALES.get(entered.get("scale", ""))
     for column in form_columns(bundle).values():
-        title = ASKED if column.name in asked and not column.concept else titles.get(column.concept, _OTHER)
+        title = titles.get(column.concept, _OTHER)
+        if column.name in asked and not column.concept:
+            title = AT_THIS_VISIT if column.name.endswith(TODAY) else ASKED
         groups[title].append(
             Field(
                 column,
-                label_of(column),
-                _help(column, bundle),
+                label_of(column) + (BEFORE if title in _BASELINE_GROUPS and column.known_at == PRE else ""),
+                _help(column, bundle, entered.get("scale", "")),
                 _options(column, bundle),
                 entered.get(column.name, ""),
                 (errors or {}).get(column.name, ""),
@@ -129,17 +139,22 @@ def form_groups(
         )
     for title, concepts in _GROUPS:
         groups[title].sort(key=lambda field: concepts.index(field.column.concept))
-    return tuple(FieldGroup(title, tuple(fields)) for title, fields in groups.items() if fields)
+    return tuple(
+        FieldGroup(title + (BEFORE if title in _BASELINE_GROUPS else ""), tuple(fields))
+        for title, fields in groups.items()
+        if fields
+    )
 
 
 def form_columns(bundle: Bundle) -> dict[str, Column]:
-    """Return the columns that the form asks for: all that are known by the last landmark, and the questions.
+    """Return the columns that the form asks for: those of all time points of the protocol, and the questions.
 
-    The arm is asked for only where the model was trained on all arms; the outcome never.
+    What is known after the last landmark is in no estimate; the picture and the rules look at it. The arm is asked for
+    only where the model was trained on all arms.
     """
     protocol = bundle.protocol
     # A column of a time point that the protocol does not have is known at no landmark.
-    known = {PRE, *(point.name for point in protocol.points_until(bundle.landmarks[-1].landmark))}
+    known = {PRE, *protocol.names}
     columns = declared_columns(protocol, _extras(bundle))
     return {
         name: column
@@ -206,13 +221,23 @@ def _options(column: Column, bundle: Bundle) -> tuple[str, ...]:
     return ("yes", "no") if column.kind == "yes_no" else column.levels
 
 
-def _help(column: Column, bundle: Bundle) -> str:
+def _help(column: Column, bundle: Bundle, scale: str) -> str:
+    text = _expected(column, bundle, scale)
+    protocol = bundle.protocol
+    if protocol.position(column.known_at) > protocol.position(bundle.landmarks[-1].landmark):
+        return f"After the last landmark: for the picture and the rules only. {text}".rstrip()
+    return text
+
+
+def _expected(column: Column, bundle: Bundle, scale: str) -> str:
     if column.name in _HELP:
         return _HELP[column.name]
     if column.kind in ("yes_no", "level"):
         return ""
-    if column.kind == "score" or column.name == "suicidality_item":
-        ranges = ", ".join(_scale_range(column, name) for name in bundle.scales)
+    if column.kind == "score" or column.name.removesuffix(TODAY) == "suicidality_item":
+        # Where the patient's scale is known, the others are of no use.
+        scales = (scale,) if scale in bundle.scales else bundle.scales
+        ranges = ", ".join(_scale_range(column, name) for name in scales)
         first = "A total of the scale" if column.kind == "score" else "The scale's own item on suicidal thoughts"
         return f"{first}: {ranges}." if ranges else f"{first}."
     text = column.expectation

@@ -12,7 +12,7 @@ from ketapredict.cohort.scales import SCALES, Scale
 from ketapredict.errors import CohortError
 from ketapredict.explain.patient import PatientExplanation
 from ketapredict.explain.words import moment_words, percent
-from ketapredict.monitoring import Note, Source, latest_rated, monitoring_notes
+from ketapredict.monitoring import Note, Source, held_by_urgency, latest_rated, monitoring_notes
 from ketapredict.response_model import ResponseModel
 from ketapredict.web.patient.bar import probability_bar_svg
 from ketapredict.web.patient.frequencies import between_in_ten, in_ten, outcome_words
@@ -116,6 +116,23 @@ class PatientView:
     def notes_in(self, state: str) -> tuple[Note, ...]:
         """Return the notes in one state: `holds`, `unknown`, `clear` or `not applicable`."""
         return tuple(note for note in self.notes if note.state == state)
+
+    @property
+    def counts(self) -> str:
+        """How many notes hold by urgency, and how many could not be checked, in one line."""
+        told = [f"{urgency}: {count}" for urgency, count in held_by_urgency(self.notes).items()]
+        unknown = len(self.notes_in("unknown"))
+        return "; ".join([*told, *([f"could not be checked: {unknown}"] if unknown else [])])
+
+    @property
+    def unknown_by_urgency(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """What is not known, each once, by the urgency of the first rule that asks for it."""
+        groups: dict[str, list[str]] = {}
+        told: set[str] = set()
+        for note in self.notes_in("unknown"):
+            groups.setdefault(note.rule.urgency, []).extend(text for text in note.missing if text not in told)
+            told.update(note.missing)
+        return tuple((urgency, tuple(texts)) for urgency, texts in groups.items() if texts)
 
     @property
     def sources(self) -> tuple[Source, ...]:

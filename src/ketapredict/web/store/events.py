@@ -10,6 +10,7 @@ from fastapi import Request
 from sqlalchemy import insert
 from starlette.types import Scope
 
+from ketapredict.web.networks import network_of
 from ketapredict.web.store.database import Database
 from ketapredict.web.store.schema import security_events
 
@@ -36,13 +37,16 @@ class Event(StrEnum):
     MORE = "more of one address, not listed"
 
 
-# What one address can add to the store in a minute: a flood of refusals must not fill the disk.
-_PER_MINUTE = 60
+# What one address can add of one kind in a minute: a flood of refusals must not fill the disk.
+PER_MINUTE = 60
 _ROUTE = 120
 
 
 class SecurityLog:
-    """Adds security events to the store; of one address at most 60 a minute, and then that there were more.
+    """Adds security events to the store.
+
+    Whoever has signed in leaves every event. What anybody can cause without signing in is cut at 60 a minute of each
+    kind, account and address (the /64 of IPv6), and then that there were more: a flood hides nothing of another kind.
 
     Parameters
     ----------
@@ -52,33 +56,35 @@ class SecurityLog:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._minute, self._counts = 0, Counter[str]()
+        self._minute, self._counts = 0, Counter[tuple[str, ...]]()
 
     def record(self, kind: Event, request: Request, user_name: str = UNKNOWN) -> None:
         """Add an event; `user_name` is that of an account, never what somebody typed."""
         address = request.client.host if request.client else UNKNOWN
-        before = self._so_far(address)
-        if before > _PER_MINUTE:
+        # Who is refused for too many attempts only typed the name of an account.
+        anonymous = not user_name or kind is Event.TOO_MANY_ATTEMPTS
+        before = self._so_far(kind, network_of(address), user_name) if anonymous else 0
+        if before > PER_MINUTE:
             return
         with self._database.write() as connection:
             connection.execute(
                 insert(security_events).values(
                     at=datetime.now(UTC),
-                    kind=Event.MORE if before == _PER_MINUTE else kind,
+                    kind=Event.MORE if before == PER_MINUTE else kind,
                     user_name=user_name,
                     address=address[:45],
                     route=route_of(request.scope),
                 )
             )
 
-    def _so_far(self, address: str) -> int:
-        """Count one more event of an address, and return how many it had this minute."""
+    def _so_far(self, *of: str) -> int:
+        """Count one more event, and return how many there were this minute."""
         minute = int(time.monotonic() // 60)
         with self._lock:
             if minute != self._minute:
                 self._minute, self._counts = minute, Counter()
-            self._counts[address] += 1
-            return self._counts[address] - 1
+            self._counts[of] += 1
+            return self._counts[of] - 1
 
 
 def route_of(scope: Scope) -> str:
