@@ -68,6 +68,27 @@ def test_courses_on_another_scale_and_control_courses(cohort_file, short_model):
     assert rejects["rule"].tolist() == ["scale of the model"]
 
 
+@pytest.mark.parametrize("name", ["adam", "sdtm"])
+def test_a_mapping_of_the_project_by_its_name(name, mappings, tmp_path):
+    from tests.cohort import trial_files
+
+    from ketapredict.cohort import read_cohort
+    from ketapredict.response_model import ResponseModel
+
+    sample = trial_files.plain_cohort(mappings.parent / "sample-cohort.csv", tmp_path, 20)
+    trial = tmp_path / "trial"
+    trial.mkdir()
+    table = read_cohort(sample).table
+    if name == "adam":
+        files = {"adsl": trial_files.adsl(table), "adqs": trial_files.adqs(table)}
+    else:
+        files = {"dm": trial_files.dm(table), "qs": trial_files.qs(table)}
+    for domain, frame in files.items():
+        trial_files.write_xpt(frame, trial / f"{domain}.xpt")
+    result = score_file(trial, tmp_path / "out.csv", ResponseModel.load("evidence/induction-course"), mapping=name)
+    assert (result.courses, result.scored) == (20, 20)
+
+
 @pytest.mark.slow
 def test_a_killed_run_leaves_no_half_file(cohort_file, short_model, short_cohort, tmp_path):
     from ketapredict.simulate import simulate_cohort

@@ -1,5 +1,6 @@
 """Score a cohort of any size from file to file: output, rejects and manifest, complete or not at all."""
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +12,6 @@ from threadpoolctl import threadpool_limits
 
 from ketapredict.cohort.observed import Observed
 from ketapredict.cohort.raw_courses import RawCourses
-from ketapredict.cohort.wide_table import file_sha256
 from ketapredict.errors import CohortError, FileError
 from ketapredict.explain.scored import Explain
 from ketapredict.response_model import ResponseModel
@@ -64,7 +64,8 @@ def score_file(
         Ends in `.csv` or `.parquet`.
     model : ResponseModel
         The file is read under its protocol, with its extra covariates.
-    mapping : path or None
+    mapping : path, name or None
+        A TOML file, or one of the project's own mappings (`adam`, `sdtm`, ...).
     landmark : str or None
         One landmark for all; by default each course's latest.
     explain : {"all", "top3", "none"}
@@ -238,8 +239,15 @@ def _made_from(
     """Return what the output follows from, as JSON values."""
     return {
         "inputs": [[source.name, source.sha256] for source in given.sources],
-        "mapping": file_sha256(mapping) if mapping is not None else None,
+        "mapping": _mapping_sha256(mapping) if mapping is not None else None,
         "model": [model.sha256, model.version],
         "options": options,
         "versions": versions(),
     }
+
+
+def _mapping_sha256(mapping: Path) -> str:
+    # What reads mappings is much, and most tables need none.
+    from ketapredict.cohort.mapping_file import mapping_file
+
+    return hashlib.sha256(mapping_file(mapping).read_bytes()).hexdigest()
