@@ -17,7 +17,7 @@ from ketapredict.explain.scored import Explain
 from ketapredict.response_model import ResponseModel
 from ketapredict.score.batch import ROWS_AT_ONCE, ScoredBatch, score_batch
 from ketapredict.score.inputs import EarlierRejects, ScoredInput, open_input
-from ketapredict.score.manifest import Totals, manifest, options_told, versions
+from ketapredict.score.manifest import NO_OUTPUT, Totals, manifest, options_told, versions
 from ketapredict.score.unfinished import FinishedPiece, UnfinishedRun, unfinished_run
 from ketapredict.whole_files import FORMATS, refuse_to_overwrite
 
@@ -87,7 +87,7 @@ def score_file(
         If the output has another ending or cannot be written, or what is to be continued was made from other inputs,
         another model, or with other options or versions.
     CohortError
-        If no course could be scored; the rejects are written.
+        If no course could be scored; the rejects and the manifest are written, and an earlier output is removed.
     """
     path, output = Path(path), Path(output)
     mapping = Path(mapping) if mapping is not None else None
@@ -103,15 +103,18 @@ def score_file(
             run.start(_made_from(given, model, mapping, options), resume=resume)
             if run.complete is not None:
                 counts = run.complete["counts"]
-                return counted(result, counts["courses"], counts["scored"])
+                result = counted(result, counts["courses"], counts["scored"])
+                if not result.scored:
+                    raise nothing_scored(result)
+                return result
             job = _Job(model, given, landmark, explain, rows_at_once)
             _score_batches(job, run, progress or (lambda _, __: None))
             totals = _totals(run.pieces, given)
             result = counted(result, given.courses, totals.scored)
-            if not totals.scored:
-                run.only_rejects()
-                raise nothing_scored(result)
             told = options_told(landmark, explain)
+            if not totals.scored:
+                run.only_rejects(manifest(model, given, totals, told, NO_OUTPUT))
+                raise nothing_scored(result)
             run.finish(lambda sha256: manifest(model, given, totals, told, {"name": output.name, "sha256": sha256}))
         except OSError as error:
             raise FileError(
