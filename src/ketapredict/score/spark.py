@@ -167,7 +167,7 @@ def write_parts(
     for part in parts:
         if part.error:
             raise KetapredictError(part.error)
-    parts = sorted((part for part in parts if part.name), key=lambda part: part.first_row)
+    parts = sorted((part for part in parts if part.name), key=lambda part: part.before)
     if not all((folder / part.name / OUTPUT).is_file() for part in parts):
         raise EngineError(
             f"Expected the parts that Spark's executors wrote in {folder.parent}, found not all of them. The output's "
