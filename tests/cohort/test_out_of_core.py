@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,13 @@ from ketapredict.cohort import Cohort, draft_redcap, load_mapping, read_cohort
 from ketapredict.cohort.columns import declared_columns
 from ketapredict.cohort.mapping import Mapping
 from ketapredict.cohort.mapping_file import mapping_from_plain
-from ketapredict.cohort.out_of_core import LARGEST_IN_MEMORY_BYTES, WideCourses, is_large, make_courses
+from ketapredict.cohort.out_of_core import (
+    LARGEST_IN_MEMORY_BYTES,
+    LARGEST_IN_MEMORY_CELLS,
+    WideCourses,
+    is_large,
+    make_courses,
+)
 from ketapredict.cohort.protocols import BUILT_IN
 from ketapredict.errors import CohortError, FileError, KetapredictError, MappingError
 
@@ -236,3 +244,19 @@ def test_what_is_large(tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "parts" / "p.parquet")
     assert not is_large(None, tmp_path / "parts")
+
+
+def test_what_is_large_by_what_it_unpacks_to(tmp_path: Path) -> None:
+    cells = {"a": 1_000_000, "b": 1_300_000}
+    for name, rows in cells.items():
+        path = tmp_path / f"{name}.csv.gz"
+        path.write_bytes(gzip.compress(b"1,2,3,4\n" * rows, 1))
+        table = pa.table({column: pa.array([1] * rows) for column in "wxyz"})
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    assert 4 * cells["a"] < LARGEST_IN_MEMORY_CELLS < 4 * cells["b"]
+    (tmp_path / "c.csv.gz").write_bytes(gzip.compress(b"x" * (LARGEST_IN_MEMORY_BYTES + 1), 1))
+    assert max(path.stat().st_size for path in tmp_path.iterdir()) < LARGEST_IN_MEMORY_BYTES / 10
+    large = {path.name for path in tmp_path.iterdir() if is_large(None, path)}
+    assert large == {"b.csv.gz", "b.parquet", "c.csv.gz"}
+    (tmp_path / "c.csv.gz").write_bytes((tmp_path / "c.csv.gz").read_bytes()[:20_000])
+    assert not is_large(None, tmp_path / "c.csv.gz")

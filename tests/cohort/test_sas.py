@@ -12,6 +12,7 @@ from tests.cohort.trial_files import write_xpt
 from ketapredict.cohort import Cohort, read_cohort
 from ketapredict.cohort.cells import as_days
 from ketapredict.cohort.mapping_file import mapping_from_plain
+from ketapredict.cohort.sas import read_in_chunks
 from ketapredict.cohort.tables import read_table
 from ketapredict.errors import FileError
 
@@ -147,3 +148,23 @@ def test_what_cannot_be_read_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="no date") as refused:
         read_table(tmp_path / "d.sas7bdat")
     assert "1000000" not in str(refused.value)
+
+
+@pytest.mark.parametrize("version", [5, 8])
+@pytest.mark.parametrize("long_text", [5, 190])
+def test_a_transport_file_that_is_cut_anywhere_in_its_rows(tmp_path: Path, version: int, long_text: int) -> None:
+    frame = pd.concat([FRAME] * 20, ignore_index=True).assign(NOTE=["x" * long_text] * 60)
+    pyreadstat.write_xport(frame, tmp_path / "t.xpt", file_format_version=version, table_name="T")
+    content = (tmp_path / "t.xpt").read_bytes()
+    first = content.index(b"HEADER RECORD*******OBS") + 80
+    row = 1 + 8 + 8 + long_text
+    assert len(read_table(tmp_path / "t.xpt").frame) == len(next(read_in_chunks(tmp_path / "t.xpt", 90))) == 60
+    for size in (*range(first + 80, len(content), 240), first + 7 * row + 3):
+        rows_left, rest = divmod(size - first, row)
+        if size % 80 == 0 and not content[size - rest : size].strip(b" ") and rest < 80:
+            continue
+        (tmp_path / "t.xpt").write_bytes(content[:size])
+        with pytest.raises(FileError, match="cut short"):
+            read_table(tmp_path / "t.xpt")
+        with pytest.raises(FileError, match="cut short"):
+            next(read_in_chunks(tmp_path / "t.xpt", rows_left + 1))

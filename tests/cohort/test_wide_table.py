@@ -135,3 +135,42 @@ def test_row_numbers_of_another_source(tmp_path):
     found, numbers, _ = in_batches(table, 2)
     assert numbers.tolist() == [7, 9, 30]
     assert list(found) == ["course_id"]
+
+
+TEXT = pa.array([" male", "NA", "female"])
+PAIRS = {
+    "numbers": (pa.array([1, 2, 3]), pa.array([1.5, None, 3.0])),
+    "nothing first": (pa.nulls(3), TEXT),
+    "nothing last": (TEXT, pa.nulls(3)),
+    "codes": (TEXT, TEXT.dictionary_encode()),
+    "codes of numbers": (pa.array([1, 2, 3]).dictionary_encode(), pa.array([4.5, 5.0, None])),
+    "long texts": (TEXT.cast(pa.large_string()), TEXT),
+    "decimals": (pa.array([1, 2, 3]), pa.array([1.5, 2.5, None]).cast(pa.decimal128(5, 2))),
+    "truth and text": (pa.array([True, None, False]), pa.array(["yes", "no", None])),
+    "number and text": (pa.array([1, 2, 3]), TEXT),
+}
+
+
+@pytest.mark.parametrize("name", ["course_id", "sex", "age_years"])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_parts_of_several_types_and_another_order_as_the_whole_folder(tmp_path, name, pair):
+    for number, cells in enumerate(PAIRS[pair]):
+        columns = {"course_id": pa.array(["a", "b", "c"]), "bmi_kg_m2": pa.array([20.5, 21.5, None]), name: cells}
+        columns = dict(reversed(columns.items())) if number else columns
+        pq.write_table(pa.table(columns), tmp_path / f"{number}.parquet")
+    parts = sorted(tmp_path.iterdir())
+    if refused := refusal(lambda: read_table(tmp_path)):
+        assert "of one type in all parts" in refused
+        assert refusal(lambda: ParquetTable(parts, DECLARED)) == refused
+        return
+    assert pair not in ("truth and text", "number and text")
+    whole = read_table(tmp_path).frame
+    for rows in (1, 2, 4, 9):
+        table = ParquetTable(parts, DECLARED)
+        frame, _, _ = in_batches(table, rows)
+        assert list(frame) == list(whole)
+        for column in whole:
+            found = frame[column].astype(object).where(frame[column].notna(), None).tolist()
+            assert found == whole[column].astype(object).where(whole[column].notna(), None).tolist(), column
+    ids = [one for batch in table.ids() for one in batch.to_pylist()]
+    assert len(ids) == 6

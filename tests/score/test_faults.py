@@ -11,12 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from tests.score.conftest import results
 
 from ketapredict.errors import FileError
+from ketapredict.response_model import ResponseModel
 from ketapredict.score import parts, unfinished
 from ketapredict.score.files import score_file
+from ketapredict.simulate import simulate_cohort
 
 
 class StoppedError(BaseException):
@@ -103,6 +106,18 @@ def test_damaged_pieces_are_made_again(mixed_file, short_model, undisturbed, tmp
         shutil.rmtree(output.parent)
     score_file(mixed_file, output, short_model, rows_at_once=16, resume=True)
     assert the_same(output, undisturbed[ending])
+
+
+def test_codes_of_texts_do_not_depend_on_earlier_batches(tmp_path, monkeypatch):
+    """Several landmarks of an evidence model are trained on the same: one text."""
+    model = ResponseModel.load("evidence/induction-course")
+    simulate_cohort(200, 4, model.bundle.protocol).to_parquet(tmp_path / "a.parquet", index=False)
+    whole, output = tmp_path / "whole" / "out.parquet", tmp_path / "stopped" / "out.parquet"
+    score_file(tmp_path / "a.parquet", whole, model, rows_at_once=16)
+    stopped_run(tmp_path / "a.parquet", output, model, monkeypatch, 1)
+    score_file(tmp_path / "a.parquet", output, model, rows_at_once=16, resume=True)
+    assert pq.read_metadata(output).num_row_groups == 13
+    assert the_same(output, results(whole))
 
 
 def test_only_what_is_missing_is_scored_again(mixed_file, short_model, tmp_path, monkeypatch):

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -39,15 +40,36 @@ def test_an_output_of_another_kind_is_refused(cohort_file, short_model):
         score_file(cohort_file, cohort_file.with_name("out.xlsx"), short_model)
 
 
-def test_with_nothing_to_score_only_the_reasons_are_written(cohort_file, short_model):
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_with_nothing_to_score_no_earlier_output_stays(cohort_file, short_model, ending):
+    out = cohort_file.with_name(f"out{ending}")
+    manifest = out.with_name(f"{out.name}.manifest.json")
+    score_file(cohort_file, out, short_model)
     table = pd.read_csv(cohort_file)
     table["score_baseline"] = 900
     table.to_csv(cohort_file, index=False)
-    out = cohort_file.with_name("out.csv")
+    for resume in (False, True):
+        with pytest.raises(CohortError, match="all 60 were rejected"):
+            score_file(cohort_file, out, short_model, resume=resume)
+        assert not out.exists()
+        assert len(pd.read_csv(out.with_name(f"{out.name}.rejects.csv"))) == 60
+        told = json.loads(manifest.read_text())
+        assert (told["counts"]["scored"], told["counts"]["rejected"], told["output"]["sha256"]) == (0, 60, None)
+    assert not list(out.parent.glob(".*"))
+
+
+def test_nothing_scored_is_said_also_where_the_run_was_cut_off_at_its_end(cohort_file, short_model, monkeypatch):
+    from ketapredict.score import unfinished
+
+    table = pd.read_csv(cohort_file)
+    table["score_baseline"] = 900
+    table.to_csv(cohort_file, index=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(unfinished, "publish", lambda *_: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            score_file(cohort_file, cohort_file.with_name("out.csv"), short_model)
     with pytest.raises(CohortError, match="all 60 were rejected"):
-        score_file(cohort_file, out, short_model)
-    assert not out.exists()
-    assert len(pd.read_csv(out.with_name("out.csv.rejects.csv"))) == 60
+        score_file(cohort_file, cohort_file.with_name("out.csv"), short_model, resume=True)
 
 
 def test_courses_on_another_scale_and_control_courses(cohort_file, short_model):
@@ -66,6 +88,27 @@ def test_courses_on_another_scale_and_control_courses(cohort_file, short_model):
     assert "control arm" not in str(scored.loc[table.loc[2, "course_id"], "notes"])
     rejects = pd.read_csv(out.with_name("out.csv.rejects.csv"))
     assert rejects["rule"].tolist() == ["scale of the model"]
+
+
+@pytest.mark.parametrize("name", ["adam", "sdtm"])
+def test_a_mapping_of_the_project_by_its_name(name, mappings, tmp_path):
+    from tests.cohort import trial_files
+
+    from ketapredict.cohort import read_cohort
+    from ketapredict.response_model import ResponseModel
+
+    sample = trial_files.plain_cohort(mappings.parent / "sample-cohort.csv", tmp_path, 20)
+    trial = tmp_path / "trial"
+    trial.mkdir()
+    table = read_cohort(sample).table
+    if name == "adam":
+        files = {"adsl": trial_files.adsl(table), "adqs": trial_files.adqs(table)}
+    else:
+        files = {"dm": trial_files.dm(table), "qs": trial_files.qs(table)}
+    for domain, frame in files.items():
+        trial_files.write_xpt(frame, trial / f"{domain}.xpt")
+    result = score_file(trial, tmp_path / "out.csv", ResponseModel.load("evidence/induction-course"), mapping=name)
+    assert (result.courses, result.scored) == (20, 20)
 
 
 @pytest.mark.slow

@@ -110,9 +110,13 @@ def test_cut_short_and_continued(trial, short_model, monkeypatch):
         assert results(output) == results(trial / "whole" / "out.csv")
 
 
-def test_with_nothing_to_score_only_the_reasons_are_written(trial, long_table, short_model, monkeypatch):
+def test_with_nothing_to_score_no_earlier_output_stays(trial, long_table, short_model, monkeypatch):
+    scored(trial / "trial.csv", trial / "out.csv", short_model)
     monkeypatch.setattr(out_of_core, "is_large", lambda *_: True)
     long_table.assign(score=900).to_csv(trial / "trial.csv", index=False)
     with pytest.raises(CohortError, match="No course could be scored"):
         scored(trial / "trial.csv", trial / "out.csv", short_model)
-    assert sorted(path.name for path in trial.glob("*out.csv*")) == ["out.csv.rejects.csv"]
+    assert sorted(path.name for path in trial.glob("*out.csv*")) == ["out.csv.manifest.json", "out.csv.rejects.csv"]
+    manifest = json.loads((trial / "out.csv.manifest.json").read_text())
+    assert manifest["counts"]["scored"] == 0 < manifest["counts"]["courses"] == manifest["counts"]["rejected"]
+    assert manifest["output"] == {"name": None, "sha256": None}

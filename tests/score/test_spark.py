@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from ketapredict.cli import app
-from ketapredict.errors import EngineError, FileError
+from ketapredict.errors import CohortError, EngineError, FileError, KetapredictError
 from ketapredict.score import spark_session as sessions
 from ketapredict.score.files import score_file
 from ketapredict.tracking.signature import model_signature
@@ -213,6 +214,80 @@ def test_a_model_is_loaded_once_by_a_worker(short_model, monkeypatch):
     monkeypatch.setattr(spark_worker, "_LOADED", {})
     assert shipment.model() is shipment.model()
     assert shipment.model().version == "7"
+
+
+def test_with_nothing_to_score_no_earlier_output_stays(spark, source, short_model, tmp_path):
+    from ketapredict.score.spark import score_with_spark
+
+    (tmp_path / "results").mkdir()
+    output, cohort = tmp_path / "results" / "out.parquet", tmp_path / "cohort.parquet"
+    table = pd.read_parquet(sorted(source.iterdir())[0])
+    table.to_parquet(cohort, index=False)
+    score_with_spark(cohort, output, short_model)
+    table.assign(score_baseline=900).to_parquet(cohort, index=False)
+    with pytest.raises(CohortError, match="all 220 were rejected"):
+        score_with_spark(cohort, output, short_model)
+    assert sorted(path.name for path in output.parent.iterdir()) == [
+        "out.parquet.manifest.json",
+        "out.parquet.rejects.csv",
+    ]
+    manifest = json.loads(output.with_name("out.parquet.manifest.json").read_text())
+    assert manifest["counts"]["scored"] == 0
+    score_with_spark(source, output, short_model)
+
+
+def test_courses_of_several_kinds_keep_their_order(spark, short_model, tmp_path, monkeypatch):
+    """Courses stand block by block; the rows that they were made from do not."""
+    from ketapredict.cohort import out_of_core, spool
+    from ketapredict.score.spark import score_with_spark
+
+    sort = spool.sort_spool
+
+    def in_small_groups(*arguments) -> None:
+        sort(*arguments)
+        table = pq.read_table(arguments[-1])
+        pq.write_table(table, arguments[-1], row_group_size=7)
+
+    monkeypatch.setattr(out_of_core, "sort_spool", in_small_groups)
+    rows = [(f"p{n:03d}", visit, 20 + n % 7, n % 2) for n in range(90) for visit in "bdw"]
+    pd.DataFrame(rows, columns=["id", "visit", "score", "odd"]).to_csv(tmp_path / "t.csv", index=False)
+    text = """
+[constants]
+scale = "MADRS"
+diagnosis = "MDD"
+"""
+    for odd in (1, 0):
+        text += f"""
+[[course]]
+course_id = "{{id}}"
+where = "odd == {odd}"
+visits = {{ label = "visit", score = "score", points = {{ baseline = "b", 24h = "d", 7d = "w" }} }}
+"""
+    (tmp_path / "m.toml").write_text(text)
+    for score, name in ((score_file, "local.parquet"), (score_with_spark, "out.parquet")):
+        score(tmp_path / "t.csv", tmp_path / name, short_model, mapping=tmp_path / "m.toml")
+    found, expected = (
+        pd.read_parquet(tmp_path / name)["course_id"].tolist() for name in ("out.parquet", "local.parquet")
+    )
+    assert len(list((tmp_path / "out.parquet").iterdir())) > 3
+    assert found == expected
+
+
+def test_a_damaged_page_is_told_as_on_one_machine(spark, source, short_model, tmp_path):
+    from ketapredict.score.spark import score_with_spark
+
+    table = pd.concat([pd.read_parquet(part) for part in sorted(source.iterdir())])
+    path = tmp_path / "cohort.parquet"
+    for column in ("course_id", "age_years"):
+        table.to_parquet(path, index=False, row_group_size=300)
+        chunk = pq.read_metadata(path).row_group(1)
+        place = next(c for c in map(chunk.column, range(chunk.num_columns)) if c.path_in_schema == column)
+        content = bytearray(path.read_bytes())
+        start = place.dictionary_page_offset or place.data_page_offset
+        content[start : start + place.total_compressed_size] = b"\xff" * place.total_compressed_size
+        path.write_bytes(bytes(content))
+        with pytest.raises(KetapredictError, match=r"cohort\.parquet: expected a Parquet file, found a damaged one"):
+            score_with_spark(path, tmp_path / "out.parquet", short_model)
 
 
 def test_what_is_no_result_is_not_replaced(spark, source, short_model, tmp_path):

@@ -56,9 +56,7 @@ def load_mapping(name_or_path: str | Path) -> Mapping:
     MappingError
         If it is neither, the file is no TOML, or a setting is unknown, missing or of the wrong type.
     """
-    path: Path | Traversable = Path(name_or_path)
-    if str(name_or_path) in own_mappings():
-        path = mapping_folder() / f"{name_or_path}.toml"
+    path = mapping_file(name_or_path)
     try:
         content = tomllib.loads(path.read_text("utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError):
@@ -68,6 +66,13 @@ def load_mapping(name_or_path: str | Path) -> Mapping:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MappingError(f"{path.name}: expected TOML: {error}.") from None
     return mapping_from_plain(content, path.name)
+
+
+def mapping_file(name_or_path: str | Path) -> Path | Traversable:
+    """Return the file of one of the project's own mappings by its name, or the path that was given."""
+    if str(name_or_path) in own_mappings():
+        return mapping_folder() / f"{name_or_path}.toml"
+    return Path(name_or_path)
 
 
 def mapping_folder() -> Traversable:

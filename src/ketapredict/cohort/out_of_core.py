@@ -5,7 +5,10 @@ courses goes the way of `reshape` and `validation`: the same code on the same ro
 the same rejects and the same counts. Joined tables are held in memory.
 """
 
+import gzip
+import io
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,7 @@ import pandas as pd
 from ketapredict.cohort.batches import SourceBatches, header_only
 from ketapredict.cohort.cohort import SIMULATED_NOTICE, Counts, Source, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
+from ketapredict.cohort.delimited import DELIMITERS
 from ketapredict.cohort.evaluation import evaluate_condition
 from ketapredict.cohort.item_rows import refuse_absent_items
 from ketapredict.cohort.joins import JoinedTables, only_file, read_joined, table_paths
@@ -39,6 +43,7 @@ from ketapredict.cohort.reshape import (
     refuse_files_without_header,
     source_names,
 )
+from ketapredict.cohort.sas import is_sas
 from ketapredict.cohort.spool import (
     MEMORY_MIB,
     RejectSpool,
@@ -58,6 +63,8 @@ if TYPE_CHECKING:
 
 SOURCE_ROW = "source_row"
 LARGEST_IN_MEMORY_BYTES = 64_000_000
+LARGEST_IN_MEMORY_CELLS = 5_000_000
+_HEAD_BYTES, _BYTES_AT_ONCE = 256, 1 << 20
 _BATCH_ROWS = 100_000
 _NUMBER_OF = re.compile(r"\b(\d+)(?= (?:scores|courses|times|rows)\b)")
 
@@ -88,20 +95,50 @@ class WideCourses:
 
 
 def is_large(mapping: Mapping | None, path: Path) -> bool:
-    """Whether the main table of a cohort is too large to be read into memory as a whole."""
+    """Whether the main table of a cohort is too large to be read into memory as a whole.
+
+    What counts are its cells and, of text, the bytes that a compressed file unpacks to.
+    """
     main = _main_path(mapping, path)
     parts = parts_of(main) or ([main] if main.name.lower().endswith(SUFFIX) and main.is_file() else [])
     if parts:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        size = cells = 0
         try:
-            groups = (pq.read_metadata(part) for part in parts)
-            size = sum(group.row_group(n).total_byte_size for group in groups for n in range(group.num_row_groups))
+            for found in map(pq.read_metadata, parts):
+                size += sum(found.row_group(number).total_byte_size for number in range(found.num_row_groups))
+                cells += found.num_rows * found.num_columns
         except (pa.ArrowException, OSError):
             return False
-        return bool(size > LARGEST_IN_MEMORY_BYTES)
-    return main.is_file() and main.stat().st_size > LARGEST_IN_MEMORY_BYTES
+        return size > LARGEST_IN_MEMORY_BYTES or cells > LARGEST_IN_MEMORY_CELLS
+    if not main.is_file():
+        return False
+    if main.stat().st_size > LARGEST_IN_MEMORY_BYTES:
+        return True
+    with main.open("rb") as file:
+        start = file.read(_HEAD_BYTES)
+    return not start.startswith(b"PK\x03\x04") and not is_sas(start) and _is_large_text(main)
+
+
+def _is_large_text(path: Path) -> bool:
+    size = lines = delimiters = 0
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            stream: io.BufferedIOBase = gzip.GzipFile(fileobj=file) if zipped else file
+            while chunk := stream.read(_BYTES_AT_ONCE):
+                size += len(chunk)
+                lines += chunk.count(b"\n")
+                delimiters += max(chunk.count(delimiter.encode()) for delimiter in DELIMITERS)
+                if size > LARGEST_IN_MEMORY_BYTES or lines + delimiters > LARGEST_IN_MEMORY_CELLS:
+                    return True
+    except (EOFError, zlib.error, OSError):
+        # Whoever reads it says what is wrong with it.
+        return False
+    return False
 
 
 def make_courses(

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 SUFFIX = ".parquet"
 _MAGIC = b"PAR1"
+OTHER_COLUMNS = (
+    "{name}: expected the columns of {first}, found others. Parts of one table have the same columns, in any order; "
+    "tables of their own are named under [tables] in a mapping."
+)
+SEVERAL_TYPES = "{name}: expected each column of one type in all parts, found several. Write them with one type."
 
 
 def parts_of(folder: Path) -> list[Path]:
@@ -88,23 +93,17 @@ def read_parts(folder: Path) -> tuple[pd.DataFrame, str]:
     for part in parts:
         try:
             content = part.read_bytes()
-            tables.append(pq.read_table(pa.BufferReader(content)))
+            table = pq.read_table(pa.BufferReader(content)).replace_schema_metadata(None)
         except (pa.ArrowException, OSError):
             raise FileError(f"{folder.name}/{part.name}: expected a Parquet file, found a damaged one.") from None
+        tables.append(table.cast(_plain(table.schema)))
         digest.update(f"{part.name}\x1f{hashlib.sha256(content).hexdigest()}\n".encode())
         if sorted(tables[-1].column_names) != sorted(tables[0].column_names):
-            raise FileError(
-                f"{folder.name}/{part.name}: expected the columns of {parts[0].name}, found others. Parts of one table "
-                "have the same columns; tables of their own are named under [tables] in a mapping."
-            )
+            raise FileError(OTHER_COLUMNS.format(name=f"{folder.name}/{part.name}", first=parts[0].name))
     try:
-        table = pa.concat_tables(
-            [table.replace_schema_metadata(None) for table in tables], promote_options="permissive"
-        )
+        table = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException:
-        raise FileError(
-            f"{folder.name}: expected each column of one type in all parts, found several. Write them with one type."
-        ) from None
+        raise FileError(SEVERAL_TYPES.format(name=folder.name)) from None
     return _frame(table, folder.name), digest.hexdigest()
 
 
@@ -122,17 +121,20 @@ def schema_of(source: Path, parts: list[Path]) -> "pa.Schema":
     schemas = []
     for part in parts:
         try:
-            schemas.append(pq.read_schema(part).remove_metadata())
+            schemas.append(_plain(pq.read_schema(part)))
         except (pa.ArrowException, OSError):
             raise FileError(f"{part.name}: expected a Parquet file, found a damaged one.") from None
         if sorted(schemas[-1].names) != sorted(schemas[0].names):
-            raise FileError(f"{part.name}: expected the columns of {parts[0].name}, found others.")
+            raise FileError(OTHER_COLUMNS.format(name=part.name, first=parts[0].name))
     try:
-        schema = pa.unify_schemas(schemas, promote_options="permissive")
+        return pa.unify_schemas(schemas, promote_options="permissive")
     except pa.ArrowException:
-        raise FileError(
-            f"{source.name}: expected each column of one type in all parts, found several. Write them with one type."
-        ) from None
+        raise FileError(SEVERAL_TYPES.format(name=source.name)) from None
+
+
+def _plain(schema: "pa.Schema") -> "pa.Schema":
+    import pyarrow as pa
+
     return pa.schema([(field.name, _plain_type(field.type)) for field in schema])
 
 

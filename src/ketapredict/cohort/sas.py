@@ -1,6 +1,7 @@
 """SAS files: transport files (XPT, versions 5 and 8) and sas7bdat."""
 
 import io
+import mmap
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ from ketapredict.errors import FileError
 
 SUFFIXES = (".xpt", ".sas7bdat")
 _XPORT_MAGIC = (b"HEADER RECORD*******LIBRARY HEADER", b"HEADER RECORD*******LIBV8")
+_NAMES, _ROWS = b"HEADER RECORD*******NAM", b"HEADER RECORD*******OBS"
+_NEXT_MEMBER = b"HEADER RECORD*******MEM"
+_PAGE, _OF_A_NAME = 80, 140
 _SAS7BDAT_MAGIC = bytes.fromhex("000000000000000000000000c2ea8160b31411cfbd92080009c7318c181f1011")
 _CPORT_MAGIC = b"**COMPRESSED** **COMPRESSED**"
 # Formats of SAS itself only write numbers, dates, times and text in another way; all others are the study's own.
@@ -51,6 +55,8 @@ def read_sas(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
             f"{name}: expected a transport file (XPT) of the XPORT engine, found one of PROC CPORT, which only SAS "
             "reads. Write it with the XPORT engine or the %LOC2XPT macro, or as CSV."
         )
+    if content.startswith(_XPORT_MAGIC):
+        _refuse_cut_transport(content, name)
     for encoding in _ENCODINGS:
         try:
             frame, metadata = _read(content, encoding)
@@ -77,6 +83,28 @@ def read_sas(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
     raise FileError(f"{name}: expected text in UTF-8 or Windows-1252, found another encoding. Save the file as UTF-8.")
 
 
+def _refuse_cut_transport(content: "bytes | mmap.mmap", name: str) -> None:
+    """Refuse a transport file that does not end as every whole one does: its size is a multiple of 80 bytes, and
+    behind the last row stand fewer than 80 blanks.
+    """
+    cut = len(content) % _PAGE != 0
+    names, start = content.find(_NAMES), content.find(_ROWS)
+    if 0 <= names < start and not cut:
+        variables = content[names + _PAGE : start]
+        # A description of a variable: length at 4, place in the row at 84.
+        places = range(0, len(variables) // _OF_A_NAME * _OF_A_NAME, _OF_A_NAME)
+        ends = [
+            int.from_bytes(variables[at + 4 : at + 6]) + int.from_bytes(variables[at + 84 : at + 88]) for at in places
+        ]
+        start += _PAGE
+        end = content.find(_NEXT_MEMBER, start)
+        end = len(content) if end < 0 else end
+        tail = content[end - (end - start) % max([1, *ends]) : end]
+        cut = len(tail) >= _PAGE or bool(tail.strip(b" "))
+    if cut:
+        raise FileError(f"{name}: expected whole rows to the end, found a part of one: the file is cut short.")
+
+
 def header_of(path: Path) -> list[str]:
     """Return the names of the columns of a file that is too large for memory.
 
@@ -98,9 +126,11 @@ def read_in_chunks(path: Path, rows: int) -> Iterator[pd.DataFrame]:
     """
     import pyreadstat
 
-    with path.open("rb") as file:
-        content = file.read(len(_SAS7BDAT_MAGIC))
-    reader = pyreadstat.read_sas7bdat if content == _SAS7BDAT_MAGIC else pyreadstat.read_xport
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        binary = content[: len(_SAS7BDAT_MAGIC)] == _SAS7BDAT_MAGIC
+        if content[: len(_XPORT_MAGIC[0])].startswith(_XPORT_MAGIC):
+            _refuse_cut_transport(content, path.name)
+    reader = pyreadstat.read_sas7bdat if binary else pyreadstat.read_xport
     offset = 0
     while True:
         try:

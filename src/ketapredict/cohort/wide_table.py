@@ -14,6 +14,7 @@ from ketapredict.cohort.cells import MISSING_MARKERS, as_text
 from ketapredict.cohort.cohort import Source
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.headers import refuse_repeated
+from ketapredict.cohort.parquet import SEVERAL_TYPES, schema_of
 from ketapredict.cohort.tables import without_markers
 from ketapredict.cohort.validation import refuse_unknown_columns
 from ketapredict.errors import FileError
@@ -96,7 +97,7 @@ class ParquetTable:
     Raises
     ------
     FileError
-        If a file is damaged, has no rows in all, or the parts have different columns.
+        If a file is damaged, has no rows in all, or the parts have different columns, or one of several types.
     CohortError
         If columns are unknown.
     """
@@ -116,16 +117,11 @@ class ParquetTable:
         # Few different texts: read as codes.
         self._levels = few_texts(declared)
         counts = []
-        names: list[str] = []
         self.row_groups: list[tuple[Path, int, int]] = []
         before = 0
         for path in paths:
             file = opened_parquet(path, self._levels)
-            own = [name for name in file.schema_arrow.names if name != row_column]
-            refuse_repeated(own, path.name)
-            if names and own != names:
-                raise FileError(f"{path.name}: expected the columns of the other parts, in their order.")
-            names = own
+            refuse_repeated(file.schema_arrow.names, path.name)
             counts.append(file.metadata.num_rows)
             for group in range(file.metadata.num_row_groups):
                 self.row_groups.append((path, group, before))
@@ -134,6 +130,8 @@ class ParquetTable:
         self.row_count = sum(counts)
         if not self.row_count:
             raise FileError(f"{paths[0].name}: expected rows below the header, found none.")
+        self._types = {field.name: field.type for field in schema_of(paths[0].parent, paths)}
+        names = [name for name in self._types if name != row_column]
         refuse_unknown_columns(names, declared, paths[0].name)
         self._names = names
         hashed = zip(paths, counts, strict=True)
@@ -143,7 +141,7 @@ class ParquetTable:
         """Yield the course ids."""
         for path in self.paths:
             for batch in read_parquet_batches(path, _ROWS_OF_IDS, ["course_id"], self._levels):
-                yield ids_of(batch.column(0))
+                yield ids_of(self._of_one_type(batch).column(0))
 
     def batches(self, rows: int, start: int = 0) -> Iterator[WideBatch]:
         """Yield the rows in order."""
@@ -155,6 +153,7 @@ class ParquetTable:
         held = 0
         for path in self.paths:
             for batch in read_parquet_batches(path, rows, names, self._levels):
+                batch = self._of_one_type(batch)
                 while len(batch):
                     part = batch.slice(0, rows - held)
                     batch = batch.slice(len(part))
@@ -172,6 +171,19 @@ class ParquetTable:
         """Names of all columns."""
         return [*self._names, *([self.row_column] if self.row_column else [])]
 
+    def _of_one_type(self, batch: "pa.RecordBatch") -> "pa.RecordBatch":
+        """Return a batch of one part with the types that the columns have in all parts."""
+        import pyarrow as pa
+
+        if len(self.paths) == 1:
+            return batch
+        names = [name for name in self.names if name in batch.schema.names]
+        try:
+            columns = [_as_type(batch.column(name), self._types[name], name in self._levels) for name in names]
+        except pa.ArrowException:
+            raise FileError(SEVERAL_TYPES.format(name=self.paths[0].parent.name)) from None
+        return pa.RecordBatch.from_arrays(columns, names)
+
     def _batch(self, parts: "list[pa.RecordBatch]", first: int) -> WideBatch:
         import pyarrow as pa
 
@@ -186,6 +198,19 @@ class ParquetTable:
 
 
 _ROWS_OF_IDS = 1 << 18
+
+
+def _as_type(column: "pa.Array", kind: "pa.DataType", coded: bool) -> "pa.Array":
+    """Return a column with a type; text perhaps as codes, which every part has then."""
+    import pyarrow as pa
+
+    coded = coded and (pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    if column.type == (pa.dictionary(pa.int32(), kind) if coded else kind):
+        return column
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    column = column.cast(kind)
+    return column.dictionary_encode() if coded else column
 
 
 def read_parquet_batches(

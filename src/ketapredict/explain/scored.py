@@ -110,8 +110,11 @@ class ScoredColumns:
                 columns.append(pa.array(self.course_id, type=pa.large_string()))
             elif name in self.texts:
                 phrases = self.texts[name]
-                codes = pa.array(phrases.codes.astype(np.int32))
-                columns.append(pa.DictionaryArray.from_arrays(codes, pa.array(phrases.texts, pa.string())))
+                # A text that stands twice among the codes would be written by what the writer holds in memory.
+                texts: dict[str, int] = {}
+                by_code = np.array([texts.setdefault(text, len(texts)) for text in phrases.texts], dtype=np.int32)
+                codes = pa.array(by_code[phrases.codes])
+                columns.append(pa.DictionaryArray.from_arrays(codes, pa.array(list(texts), pa.string())))
             elif name == "in_scope":
                 columns.append(pa.array(self.in_scope == 1, mask=self.in_scope < 0))
             else:

@@ -1,5 +1,6 @@
 """Score a cohort of any size from file to file: output, rejects and manifest, complete or not at all."""
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,13 +12,12 @@ from threadpoolctl import threadpool_limits
 
 from ketapredict.cohort.observed import Observed
 from ketapredict.cohort.raw_courses import RawCourses
-from ketapredict.cohort.wide_table import file_sha256
 from ketapredict.errors import CohortError, FileError
 from ketapredict.explain.scored import Explain
 from ketapredict.response_model import ResponseModel
 from ketapredict.score.batch import ROWS_AT_ONCE, ScoredBatch, score_batch
 from ketapredict.score.inputs import EarlierRejects, ScoredInput, open_input
-from ketapredict.score.manifest import Totals, manifest, options_told, versions
+from ketapredict.score.manifest import NO_OUTPUT, Totals, manifest, options_told, versions
 from ketapredict.score.unfinished import FinishedPiece, UnfinishedRun, unfinished_run
 from ketapredict.whole_files import FORMATS, refuse_to_overwrite
 
@@ -64,7 +64,8 @@ def score_file(
         Ends in `.csv` or `.parquet`.
     model : ResponseModel
         The file is read under its protocol, with its extra covariates.
-    mapping : path or None
+    mapping : path, name or None
+        A TOML file, or one of the project's own mappings (`adam`, `sdtm`, ...).
     landmark : str or None
         One landmark for all; by default each course's latest.
     explain : {"all", "top3", "none"}
@@ -86,7 +87,7 @@ def score_file(
         If the output has another ending or cannot be written, or what is to be continued was made from other inputs,
         another model, or with other options or versions.
     CohortError
-        If no course could be scored; the rejects are written.
+        If no course could be scored; the rejects and the manifest are written, and an earlier output is removed.
     """
     path, output = Path(path), Path(output)
     mapping = Path(mapping) if mapping is not None else None
@@ -102,15 +103,18 @@ def score_file(
             run.start(_made_from(given, model, mapping, options), resume=resume)
             if run.complete is not None:
                 counts = run.complete["counts"]
-                return counted(result, counts["courses"], counts["scored"])
+                result = counted(result, counts["courses"], counts["scored"])
+                if not result.scored:
+                    raise nothing_scored(result)
+                return result
             job = _Job(model, given, landmark, explain, rows_at_once)
             _score_batches(job, run, progress or (lambda _, __: None))
             totals = _totals(run.pieces, given)
             result = counted(result, given.courses, totals.scored)
-            if not totals.scored:
-                run.only_rejects()
-                raise nothing_scored(result)
             told = options_told(landmark, explain)
+            if not totals.scored:
+                run.only_rejects(manifest(model, given, totals, told, NO_OUTPUT))
+                raise nothing_scored(result)
             run.finish(lambda sha256: manifest(model, given, totals, told, {"name": output.name, "sha256": sha256}))
         except OSError as error:
             raise FileError(
@@ -238,8 +242,15 @@ def _made_from(
     """Return what the output follows from, as JSON values."""
     return {
         "inputs": [[source.name, source.sha256] for source in given.sources],
-        "mapping": file_sha256(mapping) if mapping is not None else None,
+        "mapping": _mapping_sha256(mapping) if mapping is not None else None,
         "model": [model.sha256, model.version],
         "options": options,
         "versions": versions(),
     }
+
+
+def _mapping_sha256(mapping: Path) -> str:
+    # What reads mappings is much, and most tables need none.
+    from ketapredict.cohort.mapping_file import mapping_file
+
+    return hashlib.sha256(mapping_file(mapping).read_bytes()).hexdigest()

@@ -12,6 +12,8 @@ from ketapredict.cohort.observed import Observed
 from ketapredict.response_model import ResponseModel
 from ketapredict.score.inputs import ScoredInput
 
+# What a manifest says of the output of a run that scored no course.
+NO_OUTPUT: dict[str, Any] = {"name": None, "sha256": None}
 _VERSIONED = ("numpy", "pandas", "pyarrow")
 
 

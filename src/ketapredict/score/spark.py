@@ -25,7 +25,7 @@ from ketapredict.response_model import ResponseModel
 from ketapredict.score.batch import ROWS_AT_ONCE
 from ketapredict.score.files import ScoredFile, counted, nothing_scored, places_of_results
 from ketapredict.score.inputs import ScoredInput, open_as_parquet
-from ketapredict.score.manifest import Totals, manifest, options_told
+from ketapredict.score.manifest import NO_OUTPUT, Totals, manifest, options_told
 from ketapredict.score.parts import PARQUET
 from ketapredict.score.spark_session import quiet_spark, spark_session
 from ketapredict.score.spark_worker import (
@@ -112,11 +112,11 @@ def score_with_spark(
                 raise AssertionError("courses do not add up")
             result = counted(result, given.courses, totals.scored)
             _gather_rejects(run, parts, given)
+            made_with = options_told(landmark, explain) | {"engine": "spark"}
             if not totals.scored:
-                run.only_rejects()
+                run.only_rejects(manifest(model, given, totals, made_with, NO_OUTPUT, "pyspark"))
                 raise nothing_scored(result)
             told = {"name": output.name} | _gather_output(run, parts)
-            made_with = options_told(landmark, explain) | {"engine": "spark"}
             run.appear(manifest(model, given, totals, made_with, told, "pyspark"))
         except OSError as error:
             run.leave()
@@ -167,7 +167,7 @@ def write_parts(
     for part in parts:
         if part.error:
             raise KetapredictError(part.error)
-    parts = sorted((part for part in parts if part.name), key=lambda part: part.first_row)
+    parts = sorted((part for part in parts if part.name), key=lambda part: part.before)
     if not all((folder / part.name / OUTPUT).is_file() for part in parts):
         raise EngineError(
             f"Expected the parts that Spark's executors wrote in {folder.parent}, found not all of them. The output's "

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -93,8 +94,8 @@ class WrittenPart:
     ----------
     name : str
         Of the folder with the part's files; another for each attempt.
-    first_row : int
-        Smallest number of a row.
+    before : int
+        Rows of the input in front of it.
     courses, scored : int
     rejects : int
         Broken rules.
@@ -107,7 +108,7 @@ class WrittenPart:
     """
 
     name: str = ""
-    first_row: int = 0
+    before: int = 0
     courses: int = 0
     scored: int = 0
     rejects: int = 0
@@ -141,8 +142,9 @@ def id_hashes(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]"
 
 
 def id_hashes_of_groups(groups: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
-    """Yield the hashes of the course ids of row groups."""
-    return id_hashes(batch for batch, _ in cells_of_groups(groups, ["course_id"], []))
+    """Yield the hashes of the course ids of row groups, up to a damaged one: whoever scores them tells of it."""
+    with suppress(KetapredictError):
+        yield from id_hashes(batch for batch, _ in cells_of_groups(groups, ["course_id"], []))
 
 
 def cells_of_groups(
@@ -209,10 +211,12 @@ def _written(groups: "Iterator[pa.RecordBatch]", shipment: Shipment, folder: Pat
     own = folder / f"part-{uuid.uuid4().hex}"
     output: GrowingFile | None = None
     form, kept = ParquetFormat(), []
-    first_row, courses, scored, broken, residual, observed = 0, 0, 0, 0, 0.0, Observed()
+    courses, scored, broken, residual, observed = 0, 0, 0, 0.0, Observed()
     few = few_texts(declared_columns(shipment.model().bundle.protocol, shipment.extras))
     try:
-        for found in scored_batches(cells_of_groups(groups, list(shipment.names), few), shipment):
+        cells = cells_of_groups(groups, list(shipment.names), few)
+        start = next(cells, None)
+        for found in scored_batches(chain([start] if start else [], cells), shipment):
             if output is None:
                 own.mkdir(parents=True)
                 output = GrowingFile(own / OUTPUT)
@@ -220,19 +224,17 @@ def _written(groups: "Iterator[pa.RecordBatch]", shipment: Shipment, folder: Pat
             if len(found.rows):
                 kept.append(form.piece(found.columns.to_arrow(), output))
             spool.add(found.rejects)
-            rows = [int(numbers.min()) for numbers in (found.rows, found.rejects["row"].to_numpy()) if len(numbers)]
-            first_row = min([*rows, *([first_row] if courses else [])])
             courses, scored = courses + found.courses, scored + len(found.rows)
             broken += len(found.rejects)
             residual = max(residual, found.largest_residual)
             observed = observed.plus(found.observed)
-        if output is None:
+        if start is None or output is None:
             return WrittenPart()
         if kept:
             form.finish(kept, output)
         output.commit()
         spool.close()
-        return WrittenPart(own.name, first_row, courses, scored, broken, residual, observed.to_plain(), output.sha256)
+        return WrittenPart(own.name, start[1], courses, scored, broken, residual, observed.to_plain(), output.sha256)
     finally:
         if output is not None:
             with suppress(OSError):

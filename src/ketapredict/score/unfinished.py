@@ -239,11 +239,14 @@ class UnfinishedRun:
                 if file is not None:
                     file.close()
 
-    def only_rejects(self) -> None:
-        """Let the rejects appear alone: nothing could be scored."""
-        self._targets[_REJECTS].unlink(missing_ok=True)
-        (self._folder / _REJECTS).replace(self._targets[_REJECTS])
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def only_rejects(self, described: dict[str, Any]) -> None:
+        """Let the rejects appear with a manifest: nothing could be scored, and no earlier output stays beside them."""
+        self._targets[_MANIFEST].unlink(missing_ok=True)
+        for output in (self._targets[_OUTPUT], self._folder / _OUTPUT):
+            if output.is_dir():
+                shutil.rmtree(output)
+            output.unlink(missing_ok=True)
+        self.appear(described)
 
     def _note(self, content: dict[str, Any]) -> None:
         self._journal.write(json.dumps(content) + "\n")
