@@ -342,3 +342,14 @@ def test_what_is_not_there_is_a_problem_too(client):
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     page = client.get("/none")
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+
+
+def test_the_description_says_what_the_model_was_trained_on_and_every_refusal(client):
+    described = client.get("/api/v1/openapi.json").json()
+    assert described["info"]["description"].startswith("SIMULATED")
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            assert {"403", "421", "500"} <= set(operation["responses"]), path
+            assert ("401" in operation["responses"]) == (path.rpartition("/")[2] not in ("health", "ready"))
+    refused = client.get("/api/v1/health", headers={"Host": "evil.example"})
+    assert (refused.status_code, refused.headers["content-type"]) == (421, "application/problem+json")

@@ -77,7 +77,7 @@ def create_app(settings: Settings, served: Served | None = None) -> FastAPI:
     # Whatever these hold asks who the user is, and for the form's token where it changes something.
     for router in (audit, pages):
         app.include_router(router, dependencies=[Depends(csrf_checked)], include_in_schema=False)
-    describe(app)
+    describe(app, served.model.bundle.statement)
     add_exception_handlers(app)
     # The last one added meets a request first.
     app.add_middleware(BodySize, most=settings.max_body_bytes)

@@ -145,3 +145,15 @@ def test_notes_are_counted_by_urgency_and_what_is_unknown_is_grouped_by_it(short
     assert len(asked) == len(set(asked))
     assert set(asked) == {text for note in view.notes_in("unknown") for text in note.missing}
     assert "pregnancy or breastfeeding" in dict(view.unknown_by_urgency)["before infusing"]
+
+
+def test_a_rate_within_5_points_of_the_estimate_is_called_about_the_same(short_model, short_cohort):
+    page = environment().from_string('{% from "_estimate.html" import number %}{{ number(e, "respond") }}')
+    found = set()
+    for row in range(40):
+        estimate = patient_view(short_model, one(short_cohort, row)).estimate
+        if estimate is not None:
+            near = abs(estimate.told.probability - estimate.told.training_rate) <= 0.05
+            assert ("For comparison: about the same, " in page.render(e=estimate)) == near
+            found.add(near)
+    assert found == {True, False}

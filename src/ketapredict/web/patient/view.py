@@ -21,6 +21,8 @@ from ketapredict.web.patient.scores import ScoreAt, scores_over_time, scores_svg
 
 OUT_OF_SCOPE = "out of scope: "
 MISSING = "missing: "
+# A difference of this much from the rate says nothing of a patient.
+ABOUT_THE_SAME = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Estimate:
         The interval in tenths, rounded outward; empty without one.
     rate_words : str
         The share of the training courses with the outcome: `about 5 in 10 (52%) of the 339 training courses`.
+    is_about_the_rate : bool
+        Whether the estimate is within 5 percentage points of that share.
     bar, waterfall : str
         SVG.
     out_of_scope : tuple of str
@@ -52,6 +56,7 @@ class Estimate:
     of_ten: str
     plausibly: str
     rate_words: str
+    is_about_the_rate: bool
     bar: str
     waterfall: str
     out_of_scope: tuple[str, ...]
@@ -221,6 +226,7 @@ def estimate_of(model: ResponseModel, course: Cohort, landmark: str | None = Non
         of_ten=in_ten(told.probability),
         plausibly="" if told.p_low is None or told.p_high is None else between_in_ten(told.p_low, told.p_high),
         rate_words=f"{in_ten(rate)} ({percent(rate)}) of the {courses} {whose}",
+        is_about_the_rate=abs(told.probability - rate) <= ABOUT_THE_SAME,
         bar=probability_bar_svg(told.probability, told.p_low, told.p_high, rate, whose),
         waterfall=told.to_svg(),
         out_of_scope=tuple(note.removeprefix(OUT_OF_SCOPE) for note in notes if note.startswith(OUT_OF_SCOPE)),
