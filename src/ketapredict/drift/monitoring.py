@@ -185,8 +185,8 @@ def monitor(model: ResponseModel, cohort: Cohort, *, seed: int = 0) -> Monitorin
     if all(found.profile is None for found in bundle.landmarks):
         if bundle.trained_on == EVIDENCE:
             raise ModelError(
-                "Expected a model with training courses to compare with; this one is made of published evidence and has "
-                "none. Train or update a model on courses of your own."
+                "Expected a model with training courses to compare with; this one is made of published evidence and "
+                "has none. Train or update a model on courses of your own."
             )
         raise ModelError(
             "Expected a model with a profile of its training courses; this one has none. Train it again with this "
