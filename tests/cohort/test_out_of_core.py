@@ -260,3 +260,9 @@ def test_what_is_large_by_what_it_unpacks_to(tmp_path: Path) -> None:
     assert large == {"b.csv.gz", "b.parquet", "c.csv.gz"}
     (tmp_path / "c.csv.gz").write_bytes((tmp_path / "c.csv.gz").read_bytes()[:20_000])
     assert not is_large(None, tmp_path / "c.csv.gz")
+
+
+def test_excel_is_refused_with_the_reason_whatever_its_size(tmp_path: Path) -> None:
+    pd.DataFrame({"a": [1]}).to_excel(tmp_path / "t.xlsx", index=False)
+    with pytest.raises(FileError, match=r"t\.xlsx: expected .* read in batches, .* Spark .* Save it as CSV or Parquet"):
+        make_courses(None, tmp_path / "t.xlsx", PROTOCOL, tmp_path)

@@ -116,6 +116,12 @@ def test_a_model_without_profiles_is_refused(model: ResponseModel, others: pd.Da
         monitor(ResponseModel(bare), sample(others, 30, np.random.default_rng(3)))
 
 
+def test_a_model_of_evidence_has_no_training_courses(others: pd.DataFrame) -> None:
+    evidence = ResponseModel.load("evidence/induction-course")
+    with pytest.raises(ModelError, match="published evidence and has none"):
+        monitor(evidence, sample(others, 30, np.random.default_rng(3)))
+
+
 def test_control_courses_do_not_count(model: ResponseModel, others: pd.DataFrame) -> None:
     new = sample(others, 40, np.random.default_rng(4))
     arms = pd.Categorical(["control"] * 30 + ["ketamine"] * 10, categories=["control", "ketamine"])

@@ -14,10 +14,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from tests.score.conftest import results
+from typer.testing import CliRunner
 
+from ketapredict.cli.app import app
 from ketapredict.errors import FileError
 from ketapredict.response_model import ResponseModel
-from ketapredict.score import parts, unfinished
+from ketapredict.score import files, parts, unfinished
 from ketapredict.score.files import score_file
 from ketapredict.simulate import simulate_cohort
 
@@ -120,6 +122,25 @@ def test_codes_of_texts_do_not_depend_on_earlier_batches(tmp_path, monkeypatch):
     assert the_same(output, results(whole))
 
 
+@pytest.mark.parametrize("pieces", [0, 3])
+def test_an_interrupted_command_says_what_is_kept(mixed_file, short_model, tmp_path, monkeypatch, pieces):
+    add = unfinished.UnfinishedRun.add
+
+    def adding(self, *args, **kwargs) -> None:
+        if len(self.pieces) == pieces:
+            raise KeyboardInterrupt
+        add(self, *args, **kwargs)
+
+    monkeypatch.setattr(unfinished.UnfinishedRun, "add", adding)
+    short_model.save(tmp_path / "model")
+    monkeypatch.setattr(files.score_file, "__kwdefaults__", files.score_file.__kwdefaults__ | {"rows_at_once": 16})
+    command = ["score", str(mixed_file), "--model", str(tmp_path / "model"), "--output", str(tmp_path / "out.csv")]
+    found = CliRunner().invoke(app, command)
+    assert found.exit_code not in (0, 2)
+    assert ("What is finished is kept; --resume goes on" in found.output) == bool(pieces)
+    assert (tmp_path / ".out.csv.unfinished").exists() == bool(pieces)
+
+
 def test_only_what_is_missing_is_scored_again(mixed_file, short_model, tmp_path, monkeypatch):
     output = tmp_path / "stopped" / "out.csv"
     stopped_run(mixed_file, output, short_model, monkeypatch, 5)
@@ -192,8 +213,10 @@ def test_a_full_disk(mixed_file, short_model, undisturbed, tmp_path, small_disk,
     output = small_disk / f"out{ending}"
     for size in (155_000, 135_000, 115_000):
         filler.write_bytes(b"x" * size)
-        with pytest.raises(FileError, match=r"No space left.*--resume"):
+        with pytest.raises(FileError, match="No space left") as told:
             score_file(mixed_file, output, short_model, rows_at_once=16, resume=True)
+        kept = output.with_name(f".{output.name}.unfinished").exists()
+        assert ("--resume" in str(told.value)) == kept == (size < 155_000)
         assert not list(small_disk.glob("out*"))
         filler.unlink()
     subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)

@@ -85,6 +85,7 @@ def test_courses_made_from_a_mapping(spark, source, short_model, local, tmp_path
     score_with_spark(tmp_path / "cohort.csv", tmp_path / "out.parquet", short_model)
     expected, found = (read_results(tmp_path / name) for name in ("local.parquet", "out.parquet"))
     pd.testing.assert_frame_equal(found[0], expected[0], check_exact=False, rtol=0, atol=1e-9)
+    assert found[1]["row"].astype(int).is_monotonic_increasing
     by_cell = {"by": list(expected[1].columns), "ignore_index": True}
     pd.testing.assert_frame_equal(found[1].sort_values(**by_cell), expected[1].sort_values(**by_cell))
     assert found[2]["counts"] == expected[2]["counts"]

@@ -127,17 +127,22 @@ def score(
         with working("scoring on Spark"):
             result = score_with_spark(cohort, output, loaded, mapping=mapping, landmark=landmark, explain=explain.value)
     else:
-        with rows_bar("scoring", "courses", shown=sys.stderr.isatty()) as progress:
-            result = score_file(
-                cohort,
-                output,
-                loaded,
-                mapping=mapping,
-                landmark=landmark,
-                explain=explain.value,
-                resume=resume,
-                progress=progress,
-            )
+        try:
+            with rows_bar("scoring", "courses", shown=sys.stderr.isatty()) as progress:
+                result = score_file(
+                    cohort,
+                    output,
+                    loaded,
+                    mapping=mapping,
+                    landmark=landmark,
+                    explain=explain.value,
+                    resume=resume,
+                    progress=progress,
+                )
+        except KeyboardInterrupt as stopped:
+            for note in getattr(stopped, "__notes__", []):
+                tell(note)
+            raise
     if as_json:
         print_json(json.loads(result.manifest.read_text("utf-8")))
     else:

@@ -76,7 +76,8 @@ class SourceBatches:
             self.header = sas.header_of(path)
         elif head.startswith(b"PK\x03\x04"):
             raise FileError(
-                f"{path.name}: an Excel file is read as a whole; it is too large. Save it as CSV or Parquet."
+                f"{path.name}: expected a file that can be read in batches, as large inputs and Spark need; found "
+                "an Excel file, which cannot. Save it as CSV or Parquet."
             )
         else:
             self._text = TextSource(path)

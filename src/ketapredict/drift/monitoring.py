@@ -21,6 +21,7 @@ from ketapredict.drift.two_sample import (
 )
 from ketapredict.errors import CohortError, ModelError
 from ketapredict.features.plan import FEWEST_ON_EITHER_SIDE
+from ketapredict.model.bundle import EVIDENCE
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.training_profile import InputProfile, TrainingProfile, input_cells, profiled_columns
 from ketapredict.response_model import ResponseModel
@@ -182,6 +183,11 @@ def monitor(model: ResponseModel, cohort: Cohort, *, seed: int = 0) -> Monitorin
     """
     bundle = model.bundle
     if all(found.profile is None for found in bundle.landmarks):
+        if bundle.trained_on == EVIDENCE:
+            raise ModelError(
+                "Expected a model with training courses to compare with; this one is made of published evidence and "
+                "has none. Train or update a model on courses of your own."
+            )
         raise ModelError(
             "Expected a model with a profile of its training courses; this one has none. Train it again with this "
             "version of ketapredict."

@@ -23,6 +23,7 @@ from ketapredict.whole_files import FORMATS, refuse_to_overwrite
 
 # Batches that are computed at the same time: most of the work is done in NumPy and Arrow.
 THREADS = 2
+KEPT = "What is finished is kept; --resume goes on from there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +118,14 @@ def score_file(
                 raise nothing_scored(result)
             run.finish(lambda sha256: manifest(model, given, totals, told, {"name": output.name, "sha256": sha256}))
         except OSError as error:
+            advice = f" {KEPT}" if run.leave() else ""
             raise FileError(
-                f"Cannot write the results to {output.parent}: {error.strerror or 'the disk failed'}. What is finished "
-                "is kept; --resume goes on from there."
+                f"Cannot write the results to {output.parent}: {error.strerror or 'the disk failed'}.{advice}"
             ) from None
+        except KeyboardInterrupt as stopped:
+            if run.leave():
+                stopped.add_note(KEPT)
+            raise
         except BaseException:
             run.leave()
             raise

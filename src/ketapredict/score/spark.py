@@ -16,7 +16,7 @@ import numpy as np
 
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.observed import Observed
-from ketapredict.cohort.spool import bounded_duckdb, sort_rejects
+from ketapredict.cohort.spool import RejectSpool, bounded_duckdb, sort_rejects
 from ketapredict.cohort.wide_table import ParquetTable
 from ketapredict.errors import EngineError, FileError, KetapredictError
 from ketapredict.explain.scored import Explain, columns_of, schema
@@ -279,14 +279,18 @@ def _gather_output(run: UnfinishedRun, parts: list[WrittenPart]) -> dict[str, An
 
 
 def _gather_rejects(run: UnfinishedRun, parts: list[WrittenPart], given: ScoredInput) -> None:
-    """Write the rejects of all parts in the order of rows, then those that were found before."""
+    """Write the rejects of all parts, and those that were found before, in the order of rows."""
     import pyarrow.parquet as pq
 
     from ketapredict.cohort.rejects import no_rejects
 
+    spools = [run.folder / part.name / REJECTS for part in parts if part.rejects]
+    with RejectSpool(run.folder / "earlier-rejects.parquet") as before:
+        for earlier in given.earlier_rejects(ROWS_AT_ONCE):
+            before.add(earlier.rejects)
+    spools += [before.path] * bool(before.rows)
     with run.rejects.open("w", encoding="utf-8") as file:
         no_rejects().to_csv(file, index=False)
-        spools = [run.folder / part.name / REJECTS for part in parts if part.rejects]
         if spools:
             ordered = run.folder / "rejects-in-order.parquet"
             with bounded_duckdb(run.folder) as base:
@@ -294,8 +298,6 @@ def _gather_rejects(run: UnfinishedRun, parts: list[WrittenPart], given: ScoredI
             with pq.ParquetFile(ordered, memory_map=True) as rejects:
                 for batch in rejects.iter_batches(ROWS_AT_ONCE):
                     batch.to_pandas().to_csv(file, index=False, header=False)
-        for earlier in given.earlier_rejects(ROWS_AT_ONCE):
-            earlier.rejects.to_csv(file, index=False, header=False)
 
 
 def _refuse_output(output: Path) -> None:

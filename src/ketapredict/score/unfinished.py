@@ -225,11 +225,20 @@ class UnfinishedRun:
         written.replace(manifest)
         publish(self._folder, self._targets)
 
-    def leave(self) -> None:
-        """Remove the folder, unless a piece of the results is finished in it, by this run or one before."""
+    def leave(self) -> bool:
+        """Remove the folder, unless a piece of the results is finished in it; returns whether it stays."""
+        if self.kept:
+            return True
+        shutil.rmtree(self._folder, ignore_errors=True)
+        return False
+
+    @property
+    def kept(self) -> bool:
+        """Whether a piece is finished, by this run or one before."""
+        if not (self._folder / _JOURNAL).exists():
+            return False
         self._journal.seek(0)
-        if len(self._journal.readlines()) < 2:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        return len(self._journal.readlines()) > 1
 
     def close(self) -> None:
         """Close the files; what is finished stays."""
