@@ -217,7 +217,7 @@ def test_what_cannot_be_read_is_refused_in_words(table: pd.DataFrame, tmp_path: 
     for content, message in (
         ('id,score,age\na,30,"40\nb,20,50\n', "quotation mark"),
         ("id,score,age\n", "rows below the header"),
-        (b"PK\x03\x04", "Excel file is read as a whole"),
+        (b"PK\x03\x04", "found an Excel file"),
         (b"PAR1", "damaged"),
     ):
         (tmp_path / "t.csv").write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -1,7 +1,7 @@
 """Tables on the disk on the way: Parquet that grows, and sorted copies of it made by DuckDB in bounded memory."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ class Spool:
         self.path, self.schema, self.rows = path, schema, 0
         self._writer = pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False)
 
-    def __enter__(self) -> "Spool":
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 
