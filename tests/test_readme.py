@@ -83,7 +83,7 @@ def test_the_benchmark_table_comes_from_its_print(examples):
     assert "| dia_hamd17, active, w1 (29 of 64 respond) | committee | 0.578 | 0.76 |  |" in examples.bench_text(printed)
     assert "|  | XGBoost, default | 0.890 | 0.69 | -0.313 (0.108) |" in examples.bench_text(printed)
     rows = examples.section("bench").splitlines()
-    assert len(rows) == 2 + 4 * 5
+    assert len(rows) == 2 + 6 * 6
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", README))))
