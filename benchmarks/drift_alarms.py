@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.protocols import Protocol, TimePoint
 from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.drift.monitoring import monitor
@@ -81,7 +82,7 @@ def main() -> None:
         for size in SIZES:
             new = _cohort(population, rows[arguments.training : arguments.training + size])
             for name, change in CHANGES.items():
-                changed = replace(new, table=change(new.table, rng))
+                changed = replace(new, courses=CourseColumns.of_table(change(new.table, rng)))
                 alarms[name, size] += bool(monitor(model, changed, seed=run).alarms)
     print(f"SIMULATED. Share of {arguments.runs} runs with an alarm; {arguments.training} training courses.")
     table = pd.DataFrame(

@@ -19,6 +19,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ketapredict.cohort.cohort import Cohort
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.read import read_cohort
 from ketapredict.fitting import fit_response_model
 from ketapredict.response_model import ResponseModel
@@ -43,7 +44,7 @@ def main() -> None:
     chosen = np.resize(np.arange(len(sample)), arguments.courses)
     table = sample.table.iloc[chosen].reset_index(drop=True)
     table["course_id"] = pd.Series([f"simulated-{number}" for number in range(len(table))], dtype="str")
-    cohort = replace(sample, table=table, rows=np.arange(1, len(table) + 1))
+    cohort = replace(sample, courses=CourseColumns.of_table(table), rows=np.arange(1, len(table) + 1))
     variants = {
         "with intervals and scope": model,
         "with intervals": without(model, "scope"),

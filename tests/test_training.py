@@ -31,7 +31,7 @@ def test_all_arms_of_the_dia_trial(realdata, mappings, tmp_path):
     cohort = read(realdata, mappings, "dia_hamd17", "dia-hamd17")
     (tmp_path / "all" / "report").mkdir(parents=True)
     (tmp_path / "all" / "report" / "patients.csv").write_text("left by somebody")
-    result = train(cohort, all_arms=True, effort=SMALL, output="all", seed=1)
+    result = train(cohort, all_arms=True, prior="none", effort=SMALL, output="all", seed=1)
     assert [v.landmark for v in result.validations] == ["w1", "w2"]
     assert [v.courses for v in result.validations] == [129, 128]
     assert result.model.bundle.trained_on == "real"
@@ -51,7 +51,7 @@ def test_all_arms_of_the_dia_trial(realdata, mappings, tmp_path):
 
 def test_riesby_with_its_extra_covariate(realdata, mappings):
     cohort = read(realdata, mappings, "riesby_hdrs", "riesby-hdrs")
-    result = train(cohort, effort=SMALL, output="riesby", seed=1)
+    result = train(cohort, prior="none", effort=SMALL, output="riesby", seed=1)
     assert [v.courses for v in result.validations] == [50, 52]
     assert [column.name for column in result.model.bundle.extras] == ["endogenous"]
     scored = ResponseModel.load("riesby/model").score(cohort).table
