@@ -87,7 +87,7 @@ def fit_response_model(
             simulated = simulated or simulated_courses(cohort.protocol)
             start = evidence_landmark(simulated, landmark, outcome, evidence)
             models.append(with_moved_rate(start, data, evidence))
-            notices.append(_rate_only(data, landmark, outcome))
+            notices.append(_not_fitted(models[-1], outcome))
             continue
         rng = np.random.default_rng([seed, position])
         models.append(fit_landmark(data, landmark, outcome, rng))
@@ -183,13 +183,14 @@ def _prior_facts(evidence: EvidencePrior | None) -> dict[str, Any]:
     return {"used": True, "sha256": evidence.sha256, "trials": trials}
 
 
-def _rate_only(data: Any, landmark: str, outcome: Outcome) -> str:
-    events = int(data.labels.sum())
-    if not len(data.labels):
-        return f"{landmark}: THE EVIDENCE MODEL as it is: no course has both the landmark's score and the outcome"
+def _not_fitted(model: LandmarkModel, outcome: Outcome) -> str:
+    if model.updated is None:
+        return (
+            f"{model.landmark}: THE EVIDENCE MODEL as it is: too few courses have the landmark's score and the outcome"
+        )
     return (
-        f"{landmark}: THE EVIDENCE MODEL, of which only the rate was moved by {len(data.labels)} courses, {events} "
-        f"with {outcome}: too few to fit or to validate anything here"
+        f"{model.landmark}: THE EVIDENCE MODEL, of which only the rate was moved by {model.updated.courses} courses, "
+        f"{model.updated.events} with {outcome}: too few to fit or to validate anything here"
     )
 
 

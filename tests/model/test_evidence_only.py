@@ -9,7 +9,7 @@ from scipy.special import expit
 from tests.conftest import SHORT_PROTOCOL
 
 from ketapredict.features.design import design_frame, features_at
-from ketapredict.model.evidence_only import evidence_landmark, simulated_courses, with_moved_rate
+from ketapredict.model.evidence_only import FEWEST_TO_MOVE, evidence_landmark, simulated_courses, with_moved_rate
 from ketapredict.model.fit import training_data
 from ketapredict.model.landmark_model import RATE_ONLY
 from ketapredict.model.prior import prior_at, read_prior
@@ -60,7 +60,7 @@ def test_the_interval_is_that_of_the_prior(model, courses, evidence):
 
 
 @settings(max_examples=15, deadline=None)
-@given(size=st.integers(1, 30), seed=st.integers(0, 10**6))
+@given(size=st.integers(FEWEST_TO_MOVE, 30), seed=st.integers(0, 10**6))
 def test_the_rate_moves_towards_the_courses_and_nothing_else_does(model, courses, evidence, size, seed):
     rng = np.random.default_rng(seed)
     everyone = training_data(courses, "72h", "response")
@@ -84,10 +84,10 @@ def test_the_rate_moves_towards_the_courses_and_nothing_else_does(model, courses
     assert moved.uncertainty.log_odds(centred)[1].mean() < model.uncertainty.log_odds(centred)[1].mean() + 1e-6
 
 
-def test_without_any_course_the_model_stays_the_evidence_model(model, courses, evidence):
+@pytest.mark.parametrize("size", range(FEWEST_TO_MOVE))
+def test_from_so_few_courses_no_rate_is_moved_that_would_tell_of_one(model, courses, evidence, size):
     data = training_data(courses, "72h", "response")
-    none = data.rows(np.array([], dtype=int))
-    assert with_moved_rate(model, none, evidence) is model
+    assert with_moved_rate(model, data.rows(np.arange(size)), evidence) is model
 
 
 def test_contributions_add_up(model, courses):

@@ -28,6 +28,8 @@ from ketapredict.model.uncertainty import Uncertainty, out_of_sample_deviations
 from ketapredict.simulate import simulate_cohort
 
 COURSES, SITES, SEED = 20_000, 200, 20_261_123
+# From fewer, the moved rate would tell how a single patient did; and they would hardly move it.
+FEWEST_TO_MOVE = 5
 # Other processors round the last digits of a mean otherwise, and the bundle must be the same on each.
 _DIGITS = 6
 
@@ -103,11 +105,11 @@ def with_moved_rate(model: LandmarkModel, data: TrainingData, evidence: Evidence
     model : LandmarkModel
         From `evidence_landmark`.
     data : TrainingData
-        n courses; with none the model stays as it is.
+        n courses; with fewer than five the model stays as it is.
     evidence : EvidencePrior
     """
     n = len(data.labels)
-    if n == 0 or model.uncertainty is None:
+    if n < FEWEST_TO_MOVE or model.uncertainty is None:
         return model
     offset = model.independent_log_odds(data.frame)
     precision = np.array([[evidence.rate_spread**-2.0]])
