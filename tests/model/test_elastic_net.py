@@ -51,3 +51,28 @@ def test_signs_hold_and_the_optimum_is_one(seed, l1_ratio, penalty):
                 assert slope + lasso >= -1e-4
             if sign <= 0:
                 assert -slope + lasso >= -1e-4
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.1, 0.9]))
+@settings(max_examples=25, deadline=None)
+def test_a_path_through_columns_that_are_near_to_each_other_and_classes_that_they_separate(seed, l1_ratio):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(80, 12)) @ rng.normal(size=(12, 40)) + 0.1 * rng.normal(size=(80, 40))
+    X = (X - X.mean(0)) / X.std(0)
+    y = (X[:, 0] + X[:, 1] > 0).astype(float)
+    signs = rng.integers(-1, 2, 40)
+    penalties = np.geomspace(3.0, 0.003, 6)
+    path = elastic_net_path(X, y, penalties, l1_ratio, tuple(signs))
+    for penalty, (intercept, *rest) in zip(penalties, path, strict=True):
+        b = np.array(rest)
+        assert (b * signs >= 0).all()
+        p = 1 / (1 + np.exp(-(intercept + X @ b)))
+        gradient = X.T @ (p - y) / 80 + penalty * (1 - l1_ratio) * b
+        lasso = penalty * l1_ratio
+        assert abs((p - y).mean()) < 2e-7
+        assert (np.abs(gradient[b != 0] + lasso * np.sign(b[b != 0])) < 2e-7).all()
+        still = b == 0
+        assert (-gradient[still & (signs >= 0)] <= lasso + 2e-7).all()
+        assert (gradient[still & (signs <= 0)] <= lasso + 2e-7).all()
+        alone = elastic_net_path(X, y, np.array([penalty]), l1_ratio, tuple(signs))[0]
+        np.testing.assert_allclose(alone, [intercept, *rest], atol=2e-3)

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-from scipy.optimize import brentq, lsq_linear
+from scipy.optimize import brentq
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator
+
+from ketapredict.model.signed_quadratic import signed_minimum
 
 # Standard deviation of the standard logistic distribution.
 LOGISTIC_SD = np.pi / np.sqrt(3.0)
@@ -86,18 +88,31 @@ def ridge_with_signs(
     towards: Sequence[float] | None = None,
 ) -> tuple[float, np.ndarray]:
     """Return intercept and coefficients; see `EndScoreRegression`."""
+    intercepts, coefficients = ridge_path(X, y, np.array([penalty]), signs, weights, towards)
+    return float(intercepts[0]), coefficients[0]
+
+
+def ridge_path(
+    X: np.ndarray,
+    y: np.ndarray,
+    penalties: np.ndarray,
+    signs: tuple[int, ...] | None,
+    weights: np.ndarray | None = None,
+    towards: Sequence[float] | np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return intercepts (m,) and coefficients (m, p) for m penalties; see `EndScoreRegression`."""
     n, p = X.shape
-    pull = penalty * (np.zeros(p) if towards is None else np.asarray(towards))
     share = np.full(n, 1.0 / n) if weights is None else weights / weights.sum()
     x_mean, y_mean = share @ X, float(share @ y)
-    root = np.sqrt(share)
-    centred, target = root[:, None] * (X - x_mean), root * (y - y_mean)
-    coefficients = np.linalg.solve(centred.T @ centred + penalty * np.eye(p), centred.T @ target + pull)
-    sign = np.zeros(p) if signs is None else -np.asarray(signs)
-    if np.any(coefficients * sign < 0):
-        low = np.where(sign > 0, 0.0, -np.inf)
-        high = np.where(sign < 0, 0.0, np.inf)
-        augmented = np.vstack([centred, np.sqrt(penalty) * np.eye(p)])
-        found = lsq_linear(augmented, np.r_[target, pull / np.sqrt(penalty)], (low, high), method="bvls")
-        coefficients = found.x
-    return y_mean - float(x_mean @ coefficients), coefficients
+    centred = X - x_mean
+    products, pull = (centred.T * share) @ centred, centred.T @ (share * (y - y_mean))
+    sides = np.zeros(p) if signs is None else -np.asarray(signs)
+    nothing = np.zeros(p)
+    expected = nothing if towards is None else np.asarray(towards)
+    coefficients = np.empty((len(penalties), p))
+    start = pull
+    for position, penalty in enumerate(penalties):
+        curvature = products + penalty * np.eye(p)
+        start = signed_minimum(curvature, pull + penalty * expected, nothing, sides, start)
+        coefficients[position] = start
+    return y_mean - coefficients @ x_mean, coefficients

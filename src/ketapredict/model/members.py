@@ -15,7 +15,7 @@ from ketapredict.features.design import THRESHOLD, Feature
 from ketapredict.features.plan import DesignPlan
 from ketapredict.features.preparation import SPLINE_DEGREE
 from ketapredict.model.elastic_net import SignedElasticNet, elastic_net_path
-from ketapredict.model.end_score import LOGISTIC_SD, EndScoreRegression, ridge_with_signs, shift_to_rate
+from ketapredict.model.end_score import LOGISTIC_SD, EndScoreRegression, ridge_path, shift_to_rate
 from ketapredict.model.fold_design import FoldDesign
 from ketapredict.model.folds import Fold
 from ketapredict.model.prior import LandmarkPrior
@@ -111,11 +111,10 @@ def fit_end_score(data: TrainingData, plan: DesignPlan, folds: Sequence[Fold]) -
     expected = _expected_end_score(data, plan, len(signs))
     for _, train, test in folds:
         X_train, X_test, scales = design.scaled(frame[train], frame[test])
-        for position, penalty in enumerate(PENALTIES):
-            intercept, coefficients = ridge_with_signs(
-                X_train, data.end_scores[train], penalty, signs, data.weights[train], expected * scales
-            )
-            predicted[position, test] += intercept + X_test @ coefficients
+        intercepts, coefficients = ridge_path(
+            X_train, data.end_scores[train], PENALTIES, signs, data.weights[train], expected * scales
+        )
+        predicted[:, test] += intercepts[:, None] + coefficients @ X_test.T
     predicted /= times_tested(folds, len(data.labels))
     errors = np.average((predicted - data.end_scores) ** 2, axis=1, weights=data.weights)
     best = int(np.argmin(errors))
