@@ -63,7 +63,7 @@ def train(
         int | None, typer.Option("--repeats", min=1, help="Repeats of the 5-fold cross-validation; default 10.")
     ] = None,
     refits: Annotated[
-        int | None, typer.Option("--refits", min=0, help="Bootstrap refits for stability; default 160, better 200.")
+        int | None, typer.Option("--refits", min=0, help="Bootstrap refits for stability; default 200.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -141,7 +141,7 @@ def train(
         if found.counts.rejected:
             print_out(f"rejects   {result.folder / 'rejects.csv'} ({found.counts.rejected} courses)")
         print_out(f"registry  {result.run.model_uri} in {result.run.tracking_uri}")
-        print_out(f"resampled {effort.words}")
+        print_out(f"resampled {effort.words if result.studies else 'nothing: no landmark was fitted'}")
         tell(f"time      {result.stopwatch.words}")
     leave(rejects_status(found.counts.rejected))
 

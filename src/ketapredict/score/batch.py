@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.observed import Observed
 from ketapredict.cohort.raw_courses import RawCourses
@@ -13,7 +14,15 @@ from ketapredict.explain.scored import Explain, ScoredColumns
 from ketapredict.response_model import ResponseModel
 
 # What is in memory at a time; a piece of the output.
-ROWS_AT_ONCE = 65_536
+ROWS_AT_ONCE = 131_072
+
+
+@dataclass(frozen=True, slots=True)
+class ValidBatch:
+    """The accepted courses of a batch, its rejects, and what was observed of them."""
+
+    cohort: Cohort
+    observed: Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +50,24 @@ class ScoredBatch:
     observed: Observed
 
 
-def score_batch(
-    model: ResponseModel, raw: RawCourses, extras: tuple[Column, ...], landmark: str | None, explain: Explain
-) -> ScoredBatch:
-    """Validate and score raw courses; how they are divided into batches has no influence on what a course gets."""
-    cohort, observed = validated(raw, model.bundle.protocol, extras)
+def validated_batch(model: ResponseModel, raw: RawCourses, extras: tuple[Column, ...]) -> ValidBatch:
+    """Validate raw courses under a model's protocol."""
+    return ValidBatch(*validated(raw, model.bundle.protocol, extras))
+
+
+def score_batch(model: ResponseModel, batch: ValidBatch, landmark: str | None, explain: Explain) -> ScoredBatch:
+    """Score courses; how they are divided into batches has no influence on what a course gets."""
+    cohort = batch.cohort
     columns, refused, residual = model.score_columns(cohort, landmark)
     parts = [part for part in (cohort.rejects, refused) if len(part)]
     rejects = cohort.rejects
     if parts:
         rejects = pd.concat(parts).sort_values("row", kind="stable", ignore_index=True)
     return ScoredBatch(
-        columns.explained(explain), cohort.rows[columns.rows], rejects, cohort.counts.courses, residual, observed
+        columns.explained(explain),
+        cohort.rows[columns.rows],
+        rejects,
+        cohort.counts.courses,
+        residual,
+        batch.observed,
     )

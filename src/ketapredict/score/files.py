@@ -1,7 +1,6 @@
 """Score a cohort of any size from file to file: output, rejects and manifest, complete or not at all."""
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,14 +14,12 @@ from ketapredict.cohort.raw_courses import RawCourses
 from ketapredict.errors import CohortError, FileError
 from ketapredict.explain.scored import Explain
 from ketapredict.response_model import ResponseModel
-from ketapredict.score.batch import ROWS_AT_ONCE, ScoredBatch, score_batch
+from ketapredict.score.batch import ROWS_AT_ONCE, ScoredBatch, ValidBatch, score_batch, validated_batch
 from ketapredict.score.inputs import EarlierRejects, ScoredInput, open_input
 from ketapredict.score.manifest import NO_OUTPUT, Totals, manifest, options_told, versions
 from ketapredict.score.unfinished import FinishedPiece, UnfinishedRun, unfinished_run
 from ketapredict.whole_files import FORMATS, refuse_to_overwrite
 
-# Batches that are computed at the same time: most of the work is done in NumPy and Arrow.
-THREADS = 2
 KEPT = "What is finished is kept; --resume goes on from there."
 
 
@@ -170,48 +167,32 @@ class _Job:
     rows_at_once: int
 
 
-type _Batch = RawCourses | EarlierRejects
-
-
 def _score_batches(job: _Job, run: UnfinishedRun, progress: Callable[[int, int], None]) -> None:
-    """Read, score and write, each while the others work; pieces are written in the order of the input."""
+    """Read and validate the next batch, score one and write the one before at the same time, in the input's order."""
     done = sum(piece.courses for piece in run.pieces)
     progress(done, job.given.courses)
     batches = job.given.batches(job.rows_at_once, len(run.pieces))
-    with (
-        ThreadPoolExecutor(1) as reader,
-        ThreadPoolExecutor(THREADS) as scorers,
-        ThreadPoolExecutor(1) as writer,
-    ):
-        scoring: deque[Future[ScoredBatch | EarlierRejects]] = deque()
+    # One thread scores: two would wait for each other, since what they do is many short calls.
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         writing: Future[None] | None = None
-        reading: Future[_Batch | None] | None = reader.submit(_next, batches)
-        while reading is not None or scoring:
-            while reading is not None and len(scoring) < THREADS:
-                raw = reading.result()
-                if raw is not None:
-                    scoring.append(scorers.submit(_score_batch, job, raw))
-                reading = None if raw is None else reader.submit(_next, batches)
-            if not scoring:
-                break
-            batch = scoring.popleft().result()
+        reading = reader.submit(_next, job, batches)
+        while (batch := reading.result()) is not None:
+            reading = reader.submit(_next, job, batches)
+            scored = (
+                batch if isinstance(batch, EarlierRejects) else score_batch(job.model, batch, job.landmark, job.explain)
+            )
             if writing is not None:
                 writing.result()
-            writing = writer.submit(_write, run, batch)
-            done += batch.courses
+            writing = writer.submit(_write, run, scored)
+            done += scored.courses
             progress(done, job.given.courses)
         if writing is not None:
             writing.result()
 
 
-def _next(batches: Iterator[_Batch]) -> _Batch | None:
-    return next(batches, None)
-
-
-def _score_batch(job: _Job, batch: _Batch) -> ScoredBatch | EarlierRejects:
-    if isinstance(batch, EarlierRejects):
-        return batch
-    return score_batch(job.model, batch, job.given.extras, job.landmark, job.explain)
+def _next(job: _Job, batches: Iterator[RawCourses | EarlierRejects]) -> ValidBatch | EarlierRejects | None:
+    batch = next(batches, None)
+    return validated_batch(job.model, batch, job.given.extras) if isinstance(batch, RawCourses) else batch
 
 
 def _write(run: UnfinishedRun, batch: ScoredBatch | EarlierRejects) -> None:

@@ -12,6 +12,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ketapredict.explain.scored import SHAP
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -112,7 +114,13 @@ class ParquetFormat:
         start = file.size or len(_MAGIC)
         with pa.OSFile(str(piece), mode="wb") as sink:
             writer = pq.ParquetWriter(
-                sink, table.schema, use_dictionary=texts, metadata_collector=ends, store_schema=False
+                sink,
+                table.schema,
+                use_dictionary=texts,
+                # What contributions lie between helps nobody to find courses, and takes time.
+                write_statistics=[name for name in table.schema.names if not name.startswith(SHAP)],
+                metadata_collector=ends,
+                store_schema=False,
             )
             # The writer asks its file where it is: it is told the place in the whole output, behind a hole.
             os.lseek(sink.fileno(), start, os.SEEK_SET)

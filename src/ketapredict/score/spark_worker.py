@@ -26,7 +26,7 @@ from ketapredict.cohort.wide_table import cells_of, few_texts, ids_of, read_parq
 from ketapredict.errors import KetapredictError
 from ketapredict.explain.scored import Explain
 from ketapredict.response_model import ResponseModel
-from ketapredict.score.batch import ROWS_AT_ONCE, ScoredBatch, score_batch
+from ketapredict.score.batch import ROWS_AT_ONCE, ScoredBatch, score_batch, validated_batch
 from ketapredict.score.parts import GrowingFile, ParquetFormat
 
 if TYPE_CHECKING:
@@ -166,7 +166,8 @@ def scored_batches(batches: "Iterator[tuple[pa.RecordBatch, int]]", shipment: Sh
         for batch, before in batches:
             if len(batch):
                 raw = _raw(batch, before, shipment, few)
-                found = score_batch(model, raw, shipment.extras, shipment.landmark, shipment.explain)
+                valid = validated_batch(model, raw, shipment.extras)
+                found = score_batch(model, valid, shipment.landmark, shipment.explain)
                 if not np.array_equal(np.union1d(found.rows, found.rejects["row"]), np.sort(raw.rows)):
                     raise AssertionError("courses do not add up")
                 yield found

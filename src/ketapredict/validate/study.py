@@ -37,9 +37,7 @@ class Effort:
         Of the 5-fold cross-validation, at least 1.
     refits : int
         Bootstrap refits for optimism and instability, 0 or at least 2. At least two hundred are recommended for
-        percentiles of single predictions (Riley and Collins 2023, doi:10.1002/bimj.202200302); the default is what
-        leaves a run on 1,000 courses and four landmarks well under ten minutes on two cores (`train` prints where
-        its time goes).
+        percentiles of single predictions (Riley and Collins 2023, doi:10.1002/bimj.202200302).
     curve_repeats : int
         Repeats of the cross-validation that the learning curve goes along with, 0 for no curve.
     prior_repeats : int
@@ -60,7 +58,7 @@ class Effort:
         return ", ".join(parts)
 
 
-FULL = Effort(repeats=10, refits=160, curve_repeats=1, prior_repeats=2)
+FULL = Effort(repeats=10, refits=200, curve_repeats=1, prior_repeats=2)
 QUICK = Effort(repeats=2, refits=16, curve_repeats=0)
 
 # One stream of random numbers for each part, so that more of one changes nothing in another.
