@@ -24,7 +24,7 @@ def data() -> tuple[np.ndarray, np.ndarray, np.ndarray, list]:
 
 def test_prevalence_is_that_of_the_training_rows(data):
     y, _, _, folds = data
-    found = prevalence_predictions(y, folds)
+    (found,) = prevalence_predictions(y, folds)
     for _, train, test in folds:
         np.testing.assert_allclose(found[test], y[train].mean())
 
@@ -33,7 +33,7 @@ def test_prevalence_is_that_of_the_training_rows(data):
 def test_one_number_alone_is_a_logistic_regression_on_the_training_rows(data, number):
     y, baseline, early, folds = data
     x = baseline if number == "baseline" else early
-    found = one_number_predictions(y, x, folds)
+    (found,) = one_number_predictions(y, x, folds)
     for _, train, test in folds:
         fitted = sm.Logit(y[train], sm.add_constant(x[train])).fit(disp=0)
         np.testing.assert_allclose(found[test], fitted.predict(sm.add_constant(x[test])), atol=1e-4)
@@ -57,7 +57,7 @@ def test_the_rule_gives_the_smoothed_rate_of_each_side(data):
     y, _, early, folds = data
     early = early.copy()
     early[:5] = np.nan
-    found = rule_predictions(y, early, folds)
+    (found,) = rule_predictions(y, early, folds)
     for _, train, test in folds:
         for side in (early >= 0.2, early < 0.2):
             events, rows = y[train][side[train]].sum(), side[train].sum()
@@ -71,7 +71,7 @@ def test_exactly_a_fifth_is_an_improvement():
     y = np.tile([1.0, 0.0], 22)
     early = np.where(np.arange(44) % 2 == 0, 1 - 0.8 * baseline / baseline, 0.1)
     folds = repeated_folds(y, np.arange(44), 4, 1, np.random.default_rng(0))
-    found = rule_predictions(y, early, folds)
+    (found,) = rule_predictions(y, early, folds)
     assert (found[y == 1] > 0.8).all()
     assert (found[y == 0] < 0.2).all()
 

@@ -11,6 +11,7 @@ from ketapredict.validate import fits
 from ketapredict.validate.calibration_groups import calibration_groups
 from ketapredict.validate.comparators import one_number_predictions
 from ketapredict.validate.cross_validation import BASELINE_ONLY, EARLY_ONLY, MODEL, PREVALENCE, RULE, cross_validate
+from ketapredict.validate.measures import MEASURES, log_loss
 from ketapredict.validate.tables import as_text, differences_table, measures_table
 
 from .conftest import quick_committee
@@ -60,7 +61,7 @@ def test_the_folds_and_their_log_odds_are_kept(validation):
     p = np.empty(validation.courses)
     for (_, _, test), log_odds in zip(validation.folds, validation.log_odds, strict=True):
         p[test] = 1 / (1 + np.exp(-log_odds))
-    np.testing.assert_allclose(p, validation.predictions[MODEL])
+    np.testing.assert_allclose(validation.predictions[MODEL], [p])
 
 
 @pytest.mark.slow
@@ -115,3 +116,17 @@ def test_a_landmark_with_too_few_events_is_refused_and_the_others_go_on(short_co
         refuse_too_few(training_data(few, "72h", "response"), "72h", "response")
     with pytest.raises(TrainingError, match="No landmark can be fitted"):
         fit_response_model(short_cohort.subset(np.arange(len(short_cohort)) < 20), prior="none")
+
+
+def test_measures_are_means_over_the_repeats_and_not_those_of_averaged_predictions(data, quick_fits):
+    found = cross_validate(data, "72h", 3, np.random.default_rng(0))
+    p = found.predictions[MODEL]
+    assert p.shape == (3, found.courses)
+    for name in ("auc", "log_loss", "calibration_slope"):
+        function = MEASURES[name].function
+        of_each = [function(data.labels, repeat) for repeat in p]
+        assert found.measures[MODEL][name].estimate == pytest.approx(np.mean(of_each), rel=1e-12)
+        assert found.measures[MODEL][name].estimate != pytest.approx(function(data.labels, p.mean(axis=0)), rel=1e-9)
+    other = found.predictions[PREVALENCE]
+    losses = [log_loss(data.labels, a) - log_loss(data.labels, b) for a, b in zip(p, other, strict=True)]
+    assert found.differences[PREVALENCE]["log_loss"].estimate == pytest.approx(np.mean(losses), rel=1e-9)

@@ -6,6 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ketapredict.model.completion import completion_weights
 from ketapredict.model.fit import training_data
+from ketapredict.validate.intervals import bootstrap_interval
 from ketapredict.validate.measures import brier
 from ketapredict.validate.missing_outcomes import missing_outcomes, weighted_measures
 
@@ -60,7 +61,9 @@ def test_weights_bring_back_what_dropout_by_a_feature_took_away():
     whole, kept = y.mean(), y[completed]
     assert abs(np.average(kept, weights=weights) - whole) < 0.35 * abs(kept.mean() - whole)
     assert weights.mean() == pytest.approx(1, abs=0.1)
-    table = weighted_measures(kept, p[completed] * 0.9, weights, np.arange(len(kept)), rng).set_index("measure")
+    plain = bootstrap_interval(kept, p[completed] * 0.9, np.arange(len(kept)), rng)
+    table = weighted_measures(kept, p[completed] * 0.9, weights, np.arange(len(kept)), plain, rng).set_index("measure")
+    assert table.loc["brier", "estimate"] == plain["brier"].estimate
     assert table.loc["brier", "weighted"] == pytest.approx(brier(kept, p[completed] * 0.9, weights))
     assert table.loc["brier", "change"] == table.loc["brier", "weighted"] - table.loc["brier", "estimate"]
     assert (table["weighted_low"].dropna() <= table["weighted_high"].dropna()).all()

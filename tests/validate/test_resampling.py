@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ketapredict.errors import TrainingError
 from ketapredict.model.folds import repeated_folds
-from ketapredict.validate.resampling import average_over_repeats
+from ketapredict.validate.resampling import out_of_fold
 
 
 @given(
@@ -58,7 +58,7 @@ def test_one_patient_with_the_outcome_is_not_enough():
         repeated_folds(np.array([1.0, 1, 0, 0]), np.array([0, 0, 1, 2]), 5, 1, np.random.default_rng(0))
 
 
-def test_predictions_are_averaged_over_the_repeats():
+def test_predictions_are_kept_repeat_by_repeat():
     folds = [(0, np.array([2]), np.array([0, 1])), (1, np.array([2]), np.array([0]))]
-    mean = average_over_repeats(folds, [np.array([0.2, 0.4]), np.array([0.6])], 3)
-    np.testing.assert_allclose(mean, [0.4, 0.4, np.nan])
+    found = out_of_fold(folds, [np.array([0.2, 0.4]), np.array([0.6])], 3)
+    np.testing.assert_allclose(found, [[0.2, 0.4, np.nan], [0.6, np.nan, np.nan]])

@@ -47,7 +47,7 @@ def test_leaving_it_is_measured_as_it_is_and_the_others_out_of_fold():
     site = made_site(80, shift=1.2)
     found = validated(site, repeats=2).validation
     assert set(found.predictions) == {MODEL, *METHODS, PREVALENCE, BASELINE_ONLY, EARLY_ONLY, RULE}
-    np.testing.assert_allclose(found.predictions[LEAVE_IT], expit(site.log_odds))
+    np.testing.assert_allclose(found.predictions[LEAVE_IT], [expit(site.log_odds)] * 2)
     assert found.measures[LEAVE_IT]["log_loss"].estimate == log_loss(site.labels, expit(site.log_odds))
     assert (found.n_folds, found.n_repeats, len(found.folds)) == (5, 2, 10)
     assert sum(found.members_used.values()) == pytest.approx(1.0)
@@ -82,7 +82,7 @@ def test_the_label_of_a_course_has_no_part_in_its_own_prediction():
         patch.setattr(module, "repeated_folds", lambda *_: folds)
         for one in (site, turned):
             found = cross_validate_update(one, courses_of(one), "24h", choice, 1, np.random.default_rng(1))
-            predictions.append({name: p[:20] for name, p in found.validation.predictions.items()})
+            predictions.append({name: p[:, :20] for name, p in found.validation.predictions.items()})
     for name, p in predictions[0].items():
         np.testing.assert_array_equal(p, predictions[1][name])
 

@@ -96,8 +96,11 @@ def assess(
     missing = missing_outcomes(cohort, landmark, outcome, with_arm=with_arm)
     if min(missing.missing, missing.courses - missing.missing) >= FEWEST_SHOWN:
         tables["missing_outcomes"] = without_small_characteristics(missing.table)
-        tables["weighted_measures"] = weighted_measures(y, p, missing.weights, patients, rng)
-    scores = {"model": logit(np.clip(p, 1e-12, 1 - 1e-12))}
+        tables["weighted_measures"] = weighted_measures(
+            y, p, missing.weights, patients, validation.measures[MODEL], rng
+        )
+    # Of one repeat: means over repeats would be an ensemble's.
+    scores = {"model": logit(np.clip(p[0], 1e-12, 1 - 1e-12))}
     if improvement is not None:
         scores["early improvement"] = improvement
     tables["coupling"] = pd.DataFrame(

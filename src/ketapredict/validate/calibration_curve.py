@@ -8,7 +8,7 @@ import pandas as pd
 from ketapredict.validate.intervals import Interval, bootstrap_statistics, percentile_interval
 from ketapredict.validate.kernels import logit
 from ketapredict.validate.logistic import expit, fit_logistic
-from ketapredict.validate.measures import as_predictions
+from ketapredict.validate.measures import as_repeats
 
 N_BOOTSTRAP = 1000
 N_CALIBRATED = 500
@@ -64,8 +64,10 @@ def calibration_curve(
 
     Parameters
     ----------
-    y, p : numpy.ndarray (n,)
-        Outcomes 0 or 1, probabilities 0 to 1.
+    y : numpy.ndarray (n,)
+        Outcomes 0 or 1.
+    p : numpy.ndarray (n,) or (r, n)
+        Probabilities 0 to 1; of r repeats: one curve through all of them.
     groups : numpy.ndarray (n,)
         Patient of each row.
     rng : numpy.random.Generator
@@ -81,9 +83,11 @@ def calibration_curve(
     Austin and Steyerberg, Stat Med 2019;38:4051 (doi:10.1002/sim.8281); Harrell, Regression Modeling
     Strategies, 2015, 2.4 (spline, knots); Van Calster et al., J Clin Epidemiol 2016;74:167.
     """
-    outcomes, probabilities = as_predictions(y, p)
+    of_courses, repeats = as_repeats(y, p)
+    # One curve through the predictions of all repeats, each course with all of its own.
+    outcomes, probabilities = np.tile(of_courses, len(repeats)), repeats.ravel()
     x = logit(probabilities)
-    rarer = min(outcomes.sum(), len(outcomes) - outcomes.sum())
+    rarer = min(of_courses.sum(), len(of_courses) - of_courses.sum())
     knots = spline_knots(x, 4 if rarer >= FEWEST_FOR_FOUR_KNOTS else 3)
     if rarer < FEWEST_EVENTS or knots is None:
         return None
@@ -92,10 +96,16 @@ def calibration_curve(
     grid = np.linspace(lowest, highest, GRID)
     grid_design = spline_design(logit(grid), knots)
 
-    def statistics(weights: np.ndarray) -> np.ndarray:
+    def of_all_repeats(of_one: np.ndarray) -> np.ndarray:
+        weights = np.tile(of_one, len(repeats))
         coefficients = fit_logistic(design, outcomes, weights)
         apart = np.abs(expit(coefficients @ design.T) - probabilities)
         return np.hstack([distances(apart, weights), expit(coefficients @ grid_design.T)])
+
+    def statistics(weights: np.ndarray) -> np.ndarray:
+        # Some at a time: what they need is as many times as large as there are repeats.
+        parts = np.array_split(weights, min(len(repeats), len(weights)))
+        return np.vstack([of_all_repeats(part) for part in parts])
 
     estimates, resampled = bootstrap_statistics(statistics, groups, rng, n_bootstrap)
     intervals = [percentile_interval(estimates[k], resampled[:, k]) for k in range(len(estimates))]
@@ -108,7 +118,7 @@ def calibration_curve(
             "high": [interval.high for interval in intervals[n:]],
         }
     )
-    by_chance = _if_calibrated(design, probabilities, rng)
+    by_chance = _if_calibrated(design[: len(of_courses)], repeats[0], rng)
     return CalibrationCurve(curve, dict(zip(DISTANCES, intervals[:n], strict=True)), by_chance, knots)
 
 

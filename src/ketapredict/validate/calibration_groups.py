@@ -12,8 +12,9 @@ def calibration_groups(labels: np.ndarray, predictions: np.ndarray) -> list[tupl
 
     Parameters
     ----------
-    labels, predictions : numpy.ndarray
-        (n,).
+    labels : numpy.ndarray (n,)
+    predictions : numpy.ndarray (n,) or (r, n)
+        Of r repeats: each course stands in the groups of all its predictions and counts as one in all.
 
     Returns
     -------
@@ -21,10 +22,13 @@ def calibration_groups(labels: np.ndarray, predictions: np.ndarray) -> list[tupl
         For each of up to five groups of equal size: mean prediction, observed share, its Wilson 95%
         interval, number of courses.
     """
+    repeats = np.atleast_2d(predictions)
+    p, y = repeats.ravel(), np.tile(labels, len(repeats))
     groups = []
-    for rows in np.array_split(np.argsort(predictions, kind="stable"), GROUPS):
-        if not len(rows):
+    for rows in np.array_split(np.argsort(p, kind="stable"), GROUPS):
+        n = round(len(rows) / len(repeats))
+        if not n:
             continue
-        n, share = len(rows), float(labels[rows].mean())
-        groups.append((float(predictions[rows].mean()), share, *wilson_interval(int(labels[rows].sum()), n), n))
+        share = float(y[rows].mean())
+        groups.append((float(p[rows].mean()), share, *wilson_interval(round(share * n), n), n))
     return groups

@@ -6,7 +6,7 @@ import numpy as np
 
 from ketapredict.model.folds import Fold
 from ketapredict.validate.logistic import expit, fit_logistic
-from ketapredict.validate.resampling import average_over_repeats
+from ketapredict.validate.resampling import out_of_fold
 
 RULE_IMPROVEMENT = 0.20  # the one-infusion rule of Lipsitz 2021 (EVIDENCE.md: early-end link)
 _ROUNDING = 1e-9  # 1 - 32/40 is a hair under 0.2 in floating point; on whole scores it is exactly 20%
@@ -28,12 +28,12 @@ def prevalence_predictions(y: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray (n,)
-        Probabilities, means over the repeats.
+    numpy.ndarray (repeats, n)
+        Probabilities.
     """
     labels = np.asarray(y, float)
     predictions = [np.full(len(test), labels[train].mean()) for _, train, test in folds]
-    return average_over_repeats(folds, predictions, len(labels))
+    return out_of_fold(folds, predictions, len(labels))
 
 
 def one_number_predictions(y: np.ndarray, x: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
@@ -50,12 +50,12 @@ def one_number_predictions(y: np.ndarray, x: np.ndarray, folds: Sequence[Fold]) 
 
     Returns
     -------
-    numpy.ndarray (n,)
-        Probabilities, means over the repeats.
+    numpy.ndarray (repeats, n)
+        Probabilities.
     """
     labels, number = np.asarray(y, float), np.asarray(x, float)
     predictions = [expit(one_number_log_odds(labels[train], number[train], number[test])) for _, train, test in folds]
-    return average_over_repeats(folds, predictions, len(labels))
+    return out_of_fold(folds, predictions, len(labels))
 
 
 def one_number_log_odds(y: np.ndarray, x: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -104,8 +104,8 @@ def rule_predictions(y: np.ndarray, early_improvement: np.ndarray | None, folds:
 
     Returns
     -------
-    numpy.ndarray (n,) or None
-        Probabilities, means over the repeats; None without early scores.
+    numpy.ndarray (repeats, n) or None
+        Probabilities; None without early scores.
     """
     if early_improvement is None:
         return None
@@ -117,7 +117,7 @@ def rule_predictions(y: np.ndarray, early_improvement: np.ndarray | None, folds:
         for side in sides:
             predicted[side[test]] = _smoothed_rate(labels[train][side[train]])
         predictions.append(predicted)
-    return average_over_repeats(folds, predictions, len(labels))
+    return out_of_fold(folds, predictions, len(labels))
 
 
 def _smoothed_rate(labels: np.ndarray) -> float:

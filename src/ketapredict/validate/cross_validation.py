@@ -15,9 +15,15 @@ from ketapredict.validate.comparators import (
     rule_predictions,
 )
 from ketapredict.validate.fits import fit_and_predict
-from ketapredict.validate.intervals import Difference, Interval, bootstrap_difference, bootstrap_interval
-from ketapredict.validate.measures import auc
-from ketapredict.validate.resampling import average_over_repeats
+from ketapredict.validate.intervals import (
+    DIFFERENCE_MEASURES,
+    Difference,
+    Interval,
+    bootstrap_difference,
+    bootstrap_interval,
+)
+from ketapredict.validate.measures import MEASURES, auc
+from ketapredict.validate.resampling import out_of_fold
 
 N_FOLDS = 5
 MODEL = "model"
@@ -25,6 +31,9 @@ PREVALENCE = "prevalence"
 BASELINE_ONLY = "baseline only"
 EARLY_ONLY = "early improvement alone"
 RULE = "20% rule"
+SIMPLE = (PREVALENCE, BASELINE_ONLY, EARLY_ONLY, RULE)
+# Nobody asks whether a comparator is calibrated.
+OF_SIMPLE = ("auc", "log_loss", "brier", "scaled_brier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +48,8 @@ class LandmarkValidation:
     labels : numpy.ndarray
         (n,) of 0 and 1.
     predictions : dict of str to numpy.ndarray
-        For the model and each comparator the out-of-fold probability of each course (n,), mean over the
-        repeats.
+        For the model and each comparator the out-of-fold probability of each course in each repeat,
+        (repeats, n). Measures are means over the repeats (`resampling`).
     measures : dict of str to dict of str to Interval
         By predictor and measure.
     differences : dict of str to dict of str to Difference
@@ -97,7 +106,7 @@ def cross_validate(
     log_odds, weights = zip(*fit_and_predict(data, splits, rng, progress), strict=True)
     rows = len(data.labels)
     simple, ranked = simple_predictions(data, landmark, folds)
-    predictions = {MODEL: average_over_repeats(folds, [expit(found) for found in log_odds], rows)} | simple
+    predictions = {MODEL: out_of_fold(folds, [expit(found) for found in log_odds], rows)} | simple
     measures, differences = measured_and_compared(data, predictions, ranked, int(rng.integers(2**63)))
     return LandmarkValidation(
         landmark=landmark,
@@ -124,7 +133,7 @@ def simple_predictions(
     Returns
     -------
     predictions : dict of str to numpy.ndarray
-        (n,) probabilities, mean over the repeats.
+        (repeats, n) probabilities.
     ranked : dict of str to numpy.ndarray
         (n,) values within 0 and 1, for the AUC: rates and slopes that differ from fold to fold would only blur it. The
         direction of the baseline score is the one that suits it best on these courses.
@@ -152,19 +161,23 @@ def measured_and_compared(
 ) -> tuple[dict[str, dict[str, Interval]], dict[str, dict[str, Difference]]]:
     """Return the measures of all predictions, and those of the model less every other's, on the same resamples."""
 
-    def intervals(p: np.ndarray) -> dict[str, Interval]:
-        return bootstrap_interval(data.labels, p, data.patients, np.random.default_rng(seed))
+    def intervals(p: np.ndarray, names: Sequence[str] = tuple(MEASURES)) -> dict[str, Interval]:
+        return bootstrap_interval(data.labels, p, data.patients, np.random.default_rng(seed), names=names)
 
-    def differences(p: np.ndarray) -> dict[str, Difference]:
+    def differences(p: np.ndarray, names: Sequence[str] = DIFFERENCE_MEASURES) -> dict[str, Difference]:
         rng = np.random.default_rng(seed)
-        return bootstrap_difference(data.labels, predictions[MODEL], p, data.patients, rng)
+        return bootstrap_difference(data.labels, predictions[MODEL], p, data.patients, rng, names=names)
 
     measures, compared = {}, {}
     for name, p in predictions.items():
-        by_itself = name in ranked
-        measures[name] = intervals(p) | ({"auc": intervals(ranked[name])["auc"]} if by_itself else {})
+        by_itself = ("auc",) if name in ranked else ()
+        wanted = OF_SIMPLE if name in SIMPLE else tuple(MEASURES)
+        rest = [measure for measure in wanted if measure not in by_itself]
+        measures[name] = intervals(ranked[name], by_itself) if by_itself else {}
+        measures[name] |= intervals(p, rest)
         if name != MODEL:
-            compared[name] = differences(p) | ({"auc": differences(ranked[name])["auc"]} if by_itself else {})
+            compared[name] = differences(ranked[name], by_itself) if by_itself else {}
+            compared[name] |= differences(p, [measure for measure in DIFFERENCE_MEASURES if measure in rest])
     return measures, compared
 
 

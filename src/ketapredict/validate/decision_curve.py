@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.validate.intervals import N_BOOTSTRAP, bootstrap_statistics, percentile_interval
-from ketapredict.validate.measures import as_predictions
+from ketapredict.validate.measures import as_repeats
 
 MODEL, ALL, NONE, RULE = "model", "treat all", "treat none", "20% rule"
 # From "a response would be worth going on for at 1 in 20" to beyond the prevalence; a judgement.
@@ -56,8 +56,10 @@ def decision_curve(
 
     Parameters
     ----------
-    y, p : numpy.ndarray (n,)
-        Outcomes 0 or 1, probabilities 0 to 1.
+    y : numpy.ndarray (n,)
+        Outcomes 0 or 1.
+    p : numpy.ndarray (n,) or (r, n)
+        Probabilities 0 to 1; of r repeats, whose net benefits are averaged.
     groups : numpy.ndarray (n,)
         Patient of each row.
     rng : numpy.random.Generator
@@ -83,12 +85,12 @@ def decision_curve(
     Vickers and Elkin, Med Decis Making 2006;26:565; Vickers et al., BMC Med Inform Decis Mak 2008;8:53
     (intervals); Vickers et al., BMJ 2016;352:i6.
     """
-    outcomes, probabilities = as_predictions(y, p)
+    outcomes, probabilities = as_repeats(y, p)
     at = np.asarray(thresholds, float)
     if not ((at > 0) & (at < 1)).all():
         raise ValueError("expected thresholds between 0 and 1")
     n, size = len(outcomes), len(at)
-    decisions = {MODEL: (probabilities[:, None] >= at).astype(float), ALL: np.ones((n, size))}
+    decisions = {MODEL: (probabilities[:, :, None] >= at).mean(axis=0), ALL: np.ones((n, size))}
     if meets_rule is not None:
         decisions[RULE] = np.repeat(np.asarray(meets_rule, float)[:, None], size, axis=1)
     gains = np.hstack([_gains(outcomes, yes, at) for yes in decisions.values()] + [np.zeros((n, size))])

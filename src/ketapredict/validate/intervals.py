@@ -4,13 +4,14 @@ Patients are drawn with replacement, each with all of their courses. A resample 
 times that each row was drawn, so that all resamples are worked on together.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ketapredict.model.folds import patient_codes
-from ketapredict.validate.measures import MEASURES, as_predictions
+from ketapredict.validate.kernels import over_repeats
+from ketapredict.validate.measures import MEASURES, as_repeats
 
 N_BOOTSTRAP = 2000
 PERCENTILES = (2.5, 97.5)
@@ -66,8 +67,9 @@ def bootstrap_interval(
     rng: np.random.Generator,
     n_bootstrap: int = N_BOOTSTRAP,
     weights: np.ndarray | None = None,
+    names: Sequence[str] = tuple(MEASURES),
 ) -> dict[str, Interval]:
-    """Return every measure of `MEASURES` with a 95% percentile interval.
+    """Return measures of `MEASURES`, all by default, with 95% percentile intervals.
 
     The interval holds the predictions fixed: it is the uncertainty from the patients that were met, not
     from the training of the model.
@@ -76,13 +78,15 @@ def bootstrap_interval(
     ----------
     y : numpy.ndarray (n,)
         0 or 1.
-    p : numpy.ndarray (n,)
-        Predicted probabilities, 0 to 1.
+    p : numpy.ndarray (n,) or (r, n)
+        Predicted probabilities, 0 to 1; of r repeats of a cross-validation, whose measures are averaged.
     groups : numpy.ndarray (n,)
         Patient of each row, none missing.
     rng : numpy.random.Generator
     n_bootstrap : int
         Number of resamples, > 0.
+    names : sequence of str
+        Measures to return.
     weights : numpy.ndarray (n,), optional
         Weights >= 0 of the rows, held fixed over the resamples; one for every row by default.
 
@@ -102,17 +106,17 @@ def bootstrap_interval(
     Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; Field and Welsh, J R Stat
     Soc B 2007;69:369 (resampling of clusters).
     """
-    outcomes, probabilities = as_predictions(y, p)
+    outcomes, probabilities = as_repeats(y, p)
     smaller_class = min(outcomes.sum(), len(outcomes) - outcomes.sum())
-    measures = [measure for measure in MEASURES.values() if smaller_class >= measure.min_events]
+    measures = [MEASURES[name] for name in names if smaller_class >= MEASURES[name].min_events]
     resampled: dict[str, list[np.ndarray]] = {measure.name: [] for measure in measures}
     for counts in resampled_weights(groups, len(outcomes), rng, n_bootstrap):
         drawn = counts if weights is None else counts * weights
         for measure in measures:
-            resampled[measure.name].append(measure.kernel(outcomes, probabilities, drawn))
-    intervals = {name: Interval(np.nan, np.nan, np.nan, n_bootstrap, n_bootstrap) for name in MEASURES}
+            resampled[measure.name].append(over_repeats(measure.kernel, outcomes, probabilities, drawn))
+    intervals = {name: Interval(np.nan, np.nan, np.nan, n_bootstrap, n_bootstrap) for name in names}
     for measure in measures:
-        estimate = measure.function(outcomes, probabilities, weights)
+        estimate = float(np.mean([measure.function(outcomes, repeat, weights) for repeat in probabilities]))
         intervals[measure.name] = percentile_interval(estimate, np.concatenate(resampled[measure.name]))
     return intervals
 
@@ -154,8 +158,9 @@ def bootstrap_difference(
     groups: np.ndarray,
     rng: np.random.Generator,
     n_bootstrap: int = N_BOOTSTRAP,
+    names: Sequence[str] = DIFFERENCE_MEASURES,
 ) -> dict[str, Difference]:
-    """Return AUC, log-loss and Brier score of the first prediction minus those of the second.
+    """Return measures of the first prediction minus those of the second: AUC, log-loss and Brier score by default.
 
     Both are measured on the same resamples, so that what they share cancels. Parameters, errors and
     method as for `bootstrap_interval`.
@@ -163,20 +168,22 @@ def bootstrap_difference(
     Returns
     -------
     dict of str to Difference
-        Keyed by `auc`, `log_loss`, `brier`.
+        Keyed by `names`.
     """
-    outcomes, first = as_predictions(y, p_first)
-    _, second = as_predictions(y, p_second)
-    resampled: dict[str, list[np.ndarray]] = {name: [] for name in DIFFERENCE_MEASURES}
+    outcomes, first = as_repeats(y, p_first)
+    _, second = as_repeats(y, p_second)
+    resampled: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for weights in resampled_weights(groups, len(outcomes), rng, n_bootstrap):
-        for name in DIFFERENCE_MEASURES:
+        for name in names:
             kernel = MEASURES[name].kernel
-            resampled[name].append(kernel(outcomes, first, weights) - kernel(outcomes, second, weights))
+            of_each = [over_repeats(kernel, outcomes, p, weights) for p in (first, second)]
+            resampled[name].append(of_each[0] - of_each[1])
     differences = {}
-    for name in DIFFERENCE_MEASURES:
+    for name in names:
         function = MEASURES[name].function
         low, high, se, n_failed = _summary(np.concatenate(resampled[name]))
-        estimate = function(outcomes, first, None) - function(outcomes, second, None)
+        means = [np.mean([function(outcomes, repeat, None) for repeat in p]) for p in (first, second)]
+        estimate = float(means[0] - means[1])
         differences[name] = Difference(estimate, low, high, n_failed, n_bootstrap, se)
     return differences
 

@@ -5,10 +5,13 @@ probabilities p (n,) and weights >= 0 (b, n), trusts them, and returns (b,): one
 weights, NaN where the measure is not estimable. `measures` says what each measure is.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ketapredict.validate.logistic import fit_logistic
 
+Kernel = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 CLIP = 1e-15  # probabilities are held to [CLIP, 1 - CLIP] wherever a logarithm is taken
 
 
@@ -80,6 +83,12 @@ def calibration_slope_kernel(y: np.ndarray, p: np.ndarray, weights: np.ndarray) 
     overlap = (case_low < other_high) & (other_low < case_high)
     design = np.column_stack([np.ones(len(y)), (x - x.mean()) / spread])
     return _fit_where(overlap, design, y, weights)[:, 1] / spread
+
+
+def over_repeats(kernel: Kernel, y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean over repeats p (r, n) of a kernel's values (b,); NaN where it is not estimable in one."""
+    found: np.ndarray = np.mean([kernel(y, repeat, weights) for repeat in p], axis=0)
+    return found
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

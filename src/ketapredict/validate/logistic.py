@@ -6,6 +6,8 @@ _MAX_ITERATIONS = 60
 _STEP_TOLERANCE = 1e-6  # the step that is this small is still taken: the error left is its square
 _LONGEST_STEP = 10.0  # where all probabilities are near 0 or 1 the curvature says nothing
 _JITTER = 1e-12
+# Rows x fits that are worked on together: what they need stays in the processor's cache.
+_CELLS_AT_ONCE = 1 << 17
 
 
 def expit(log_odds: np.ndarray) -> np.ndarray:
@@ -48,6 +50,10 @@ def fit_logistic(
         Coefficients; NaN where the maximum was not found, as for separated data without a ridge (the
         caller who can tell separation beforehand should leave such rows out).
     """
+    at_once = max(1, _CELLS_AT_ONCE // len(y))
+    if len(weights) > at_once:
+        blocks = [weights[first : first + at_once] for first in range(0, len(weights), at_once)]
+        return np.concatenate([fit_logistic(design, y, block, offset, ridge, start) for block in blocks])
     n_columns = design.shape[1]
     base = np.zeros(len(y)) if offset is None else offset
     penalty = np.zeros(n_columns) if ridge is None else ridge

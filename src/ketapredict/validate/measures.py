@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ketapredict.validate.kernels import (
+    Kernel,
     auc_kernel,
     brier_kernel,
     calibration_intercept_kernel,
@@ -16,8 +17,6 @@ from ketapredict.validate.kernels import (
     log_loss_kernel,
     scaled_brier_kernel,
 )
-
-Kernel = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def auc(y: np.ndarray, p: np.ndarray, weights: np.ndarray | None = None) -> float:
@@ -162,6 +161,19 @@ MEASURES: dict[str, Measure] = {
         ),
     )
 }
+
+
+def as_repeats(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return outcomes (n,) and probabilities as float arrays, (1, n) of one prediction and (r, n) of r repeats.
+
+    Raises
+    ------
+    ValueError
+        As `as_predictions`.
+    """
+    repeats = np.atleast_2d(np.asarray(p, float))
+    checked = [as_predictions(y, repeat) for repeat in repeats]
+    return checked[0][0], np.stack([probabilities for _, probabilities in checked])
 
 
 def as_predictions(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """Courses without an outcome: how many, who they are, and weights that let the others stand for them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from ketapredict.cohort.outcomes import Outcome, outcome_labels
 from ketapredict.features.design import Feature, design_frame, features_at
 from ketapredict.model.completion import FEWEST_MISSING, completion_weights
 from ketapredict.model.training_rows import reached
-from ketapredict.validate.intervals import bootstrap_interval
+from ketapredict.validate.intervals import Interval, bootstrap_interval
 
 COLUMNS = ["characteristic", "concept", "completers", "others", "smd", "completers_known", "others_known"]
 
@@ -86,14 +87,23 @@ def missing_outcomes(cohort: Cohort, landmark: str, outcome: Outcome, *, with_ar
 
 
 def weighted_measures(
-    y: np.ndarray, p: np.ndarray, weights: np.ndarray, groups: np.ndarray, rng: np.random.Generator
+    y: np.ndarray,
+    p: np.ndarray,
+    weights: np.ndarray,
+    groups: np.ndarray,
+    plain: Mapping[str, Interval],
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Return every measure without and with the weights, both with 95% intervals over the same resamples.
+    """Return every measure without and with the weights, both with 95% intervals.
 
     Parameters
     ----------
-    y, p, weights, groups : numpy.ndarray (n,)
-        Outcomes, out-of-fold probabilities, weights and patients of the completers.
+    y, weights, groups : numpy.ndarray (n,)
+        Outcomes, weights and patients of the completers.
+    p : numpy.ndarray (n,) or (r, n)
+        Their out-of-fold probabilities, of r repeats.
+    plain : mapping of str to Interval
+        The measures without weights.
     rng : numpy.random.Generator
 
     Returns
@@ -101,12 +111,11 @@ def weighted_measures(
     pandas.DataFrame
         `measure, estimate, low, high, weighted, weighted_low, weighted_high, change`.
     """
-    seed = int(rng.integers(2**63))
-    plain = bootstrap_interval(y, p, groups, np.random.default_rng(seed))
-    weighted = bootstrap_interval(y, p, groups, np.random.default_rng(seed), weights=weights)
+    weighted = bootstrap_interval(y, p, groups, rng, weights=weights)
     records = [
         (name, a.estimate, a.low, a.high, b.estimate, b.low, b.high, b.estimate - a.estimate)
-        for (name, a), b in zip(plain.items(), weighted.values(), strict=True)
+        for name, b in weighted.items()
+        for a in [plain[name]]
     ]
     names = ["measure", "estimate", "low", "high", "weighted", "weighted_low", "weighted_high", "change"]
     return pd.DataFrame(records, columns=names)

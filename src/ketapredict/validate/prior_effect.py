@@ -14,7 +14,7 @@ from ketapredict.validate.cross_validation import LandmarkValidation
 from ketapredict.validate.fits import fit_and_predict
 from ketapredict.validate.intervals import bootstrap_difference
 from ketapredict.validate.measures import MEASURES
-from ketapredict.validate.resampling import average_over_repeats
+from ketapredict.validate.resampling import out_of_fold
 
 COMPARED = ("auc", "log_loss", "brier")
 
@@ -97,12 +97,15 @@ def with_and_without(
     splits = [(train, test) for _, train, test in folds]
     without = [found for found, _ in fit_and_predict(replace(data, prior=None), splits, rng, progress)]
     rows = len(data.labels)
-    p_with = average_over_repeats(folds, [expit(found) for found in validation.log_odds[: len(folds)]], rows)
-    p_without = average_over_repeats(folds, [expit(found) for found in without], rows)
+    p_with = out_of_fold(folds, [expit(found) for found in validation.log_odds[: len(folds)]], rows)
+    p_without = out_of_fold(folds, [expit(found) for found in without], rows)
     found = bootstrap_difference(data.labels, p_with, p_without, data.patients, rng)
     records = []
     for name in COMPARED:
-        measured = (MEASURES[name].function(data.labels, p, None) for p in (p_with, p_without))
+        function = MEASURES[name].function
+        measured = (
+            float(np.mean([function(data.labels, p, None) for p in repeats])) for repeats in (p_with, p_without)
+        )
         difference = found[name]
         records.append((name, *measured, difference.estimate, difference.se, difference.low, difference.high))
     columns = ["measure", "with_prior", "without", "difference", "se", "low", "high"]

@@ -20,7 +20,8 @@ import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.validate.intervals import N_BOOTSTRAP, Interval, bootstrap_statistics, percentile_interval
-from ketapredict.validate.measures import MEASURES, as_predictions
+from ketapredict.validate.kernels import over_repeats
+from ketapredict.validate.measures import MEASURES, as_repeats
 from ketapredict.validate.thresholds import THRESHOLDS
 
 RESAMPLES_FILE = "resamples.parquet"
@@ -59,8 +60,9 @@ def replicates(
     ----------
     y : numpy.ndarray (n,)
         0 or 1.
-    p : numpy.ndarray (n,)
-        Probabilities by a model that has not seen the course: out-of-fold, or on a hold-out.
+    p : numpy.ndarray (n,) or (r, n)
+        Probabilities by a model that has not seen the course: out-of-fold in each of r repeats, whose measures are
+        averaged, or on a hold-out.
     patients : numpy.ndarray (n,)
         Patient of each row; drawn with replacement, with all of their courses.
     landmark : str
@@ -81,15 +83,16 @@ def replicates(
     ValueError
         If the arguments differ in length or hold anything but 0 and 1, probabilities and patients.
     """
-    outcomes, probabilities = as_predictions(y, p)
+    outcomes, probabilities = as_repeats(y, p)
     rarer = min(outcomes.sum(), len(outcomes) - outcomes.sum())
     kernels = [MEASURES[name] for name in (LOG_LOSS, SLOPE, INTERCEPT)]
     at = np.array(THRESHOLDS)
-    gains = (probabilities[:, None] >= at) * (outcomes[:, None] - (1.0 - outcomes[:, None]) * at / (1.0 - at))
+    yes = (probabilities[:, :, None] >= at).mean(axis=0)
+    gains = yes * (outcomes[:, None] - (1.0 - outcomes[:, None]) * at / (1.0 - at))
 
     def statistics(weights: np.ndarray) -> np.ndarray:
         found = [
-            kernel.kernel(outcomes, probabilities, weights)
+            over_repeats(kernel.kernel, outcomes, probabilities, weights)
             if rarer >= kernel.min_events
             else np.full(len(weights), np.nan)
             for kernel in kernels

@@ -7,8 +7,13 @@ from scipy.stats import norm
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.scales import scale_named, severity_band
 from ketapredict.validate.intervals import N_BOOTSTRAP, bootstrap_statistics, percentile_interval
-from ketapredict.validate.kernels import auc_kernel, calibration_intercept_kernel, observed_over_expected_kernel
-from ketapredict.validate.measures import as_predictions
+from ketapredict.validate.kernels import (
+    auc_kernel,
+    calibration_intercept_kernel,
+    observed_over_expected_kernel,
+    over_repeats,
+)
+from ketapredict.validate.measures import as_repeats
 from ketapredict.validate.small_groups import TOO_FEW
 from ketapredict.validate.small_samples import auc_interval, ratio_interval
 
@@ -80,8 +85,10 @@ def subgroup_table(
 
     Parameters
     ----------
-    y, p : numpy.ndarray (n,)
-        Outcomes 0 or 1, out-of-fold probabilities.
+    y : numpy.ndarray (n,)
+        Outcomes 0 or 1.
+    p : numpy.ndarray (n,) or (r, n)
+        Out-of-fold probabilities; of r repeats, whose figures are averaged.
     groups : numpy.ndarray (n,)
         Patient of each row.
     variables : pandas.DataFrame
@@ -94,7 +101,7 @@ def subgroup_table(
     pandas.DataFrame
         `variable, level, courses, events, measure, estimate, low, high, warning, certainly_miscalibrated`.
     """
-    outcomes, probabilities = as_predictions(y, p)
+    outcomes, probabilities = as_repeats(y, p)
     varied = [name for name in variables.columns if len(variables[name].unique()) > 1]
     levels = [
         (name, level, (variables[name] == level).to_numpy())
@@ -105,7 +112,7 @@ def subgroup_table(
     seed = int(rng.integers(2**63))
     records = []
     for name, level, rows in levels:
-        own = (outcomes[rows], probabilities[rows], np.asarray(groups)[rows])
+        own = (outcomes[rows], probabilities[:, rows], np.asarray(groups)[rows])
         figures, off = _figures(*own, np.random.default_rng(seed), n_bootstrap, FAMILY_ERROR / max(able, 1))
         n, events = len(own[0]), int(own[0].sum())
         warning = ""
@@ -120,7 +127,7 @@ def _figures(
     y: np.ndarray, p: np.ndarray, groups: np.ndarray, rng: np.random.Generator, n_bootstrap: int, error: float
 ) -> tuple[dict[str, tuple[float, float, float]], bool]:
     def statistics(weights: np.ndarray) -> np.ndarray:
-        return np.column_stack([kernel(y, p, weights) for kernel in MEASURES.values()])
+        return np.column_stack([over_repeats(kernel, y, p, weights) for kernel in MEASURES.values()])
 
     if _rarer(y) < FEWEST_TO_SAY:
         area, intercept, ratio = statistics(np.ones((1, len(y))))[0]
@@ -129,7 +136,7 @@ def _figures(
         few = {
             "auc": (float(area), *ends),
             "calibration_intercept": (float(intercept), np.nan, np.nan),
-            "observed_over_expected": (float(ratio), *ratio_interval(events, len(y), float(p.sum()))),
+            "observed_over_expected": (float(ratio), *ratio_interval(events, len(y), float(p.mean(axis=0).sum()))),
         }
         return few, False
     estimates, resampled = bootstrap_statistics(statistics, groups, rng, n_bootstrap)

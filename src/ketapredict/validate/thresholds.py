@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.validate.intervals import N_BOOTSTRAP, bootstrap_statistics, percentile_interval
-from ketapredict.validate.measures import as_predictions
+from ketapredict.validate.measures import as_repeats
 from ketapredict.validate.small_samples import Z
 
 # A response would be given up for lost only where it is very unlikely (0.1: reporting.md, section 5, asks for a
@@ -30,8 +30,10 @@ def threshold_table(
 
     Parameters
     ----------
-    y, p : numpy.ndarray (n,)
-        Outcomes 0 or 1, probabilities 0 to 1.
+    y : numpy.ndarray (n,)
+        Outcomes 0 or 1.
+    p : numpy.ndarray (n,) or (r, n)
+        Probabilities 0 to 1; of r repeats: a course then counts by the share of them in which it is over t.
     groups : numpy.ndarray (n,)
         Patient of each row.
     rng : numpy.random.Generator
@@ -43,8 +45,8 @@ def threshold_table(
     pandas.DataFrame
         `threshold` before the columns of `accuracy_table` (`decision` is "p >= t").
     """
-    outcomes, probabilities = as_predictions(y, p)
-    decisions = {f"p >= {threshold:g}": probabilities >= threshold for threshold in thresholds}
+    outcomes, probabilities = as_repeats(y, p)
+    decisions = {f"p >= {threshold:g}": (probabilities >= threshold).mean(axis=0) for threshold in thresholds}
     table = accuracy_table(outcomes, decisions, groups, rng, n_bootstrap)
     table.insert(0, "threshold", np.repeat(np.asarray(thresholds, float), len(ACCURACIES)))
     return table
@@ -68,8 +70,8 @@ def accuracy_table(
     ----------
     y : numpy.ndarray (n,)
         0 or 1.
-    decisions : mapping of str to numpy.ndarray of bool (n,)
-        True where the outcome is expected.
+    decisions : mapping of str to numpy.ndarray (n,)
+        1 where the outcome is expected, 0 where it is not, between them where some repeats say one and some the other.
     groups : numpy.ndarray (n,)
         Patient of each row.
     rng : numpy.random.Generator
@@ -102,7 +104,7 @@ def accuracy_table(
     for position, decision in enumerate(decisions):
         for row, measure in enumerate(ACCURACIES):
             column = row * n_decisions + position
-            hit, total = int(numerators[column]), int(denominators[column])
+            hit, total = round(numerators[column]), round(denominators[column])
             interval = percentile_interval(estimates[column], resampled[:, column])
             low, high, method = interval.low, interval.high, "bootstrap"
             if min(hit, total - hit) < FEWEST_FOR_BOOTSTRAP:

@@ -22,7 +22,7 @@ from ketapredict.validate.cross_validation import (
     measured_and_compared,
     simple_predictions,
 )
-from ketapredict.validate.resampling import average_over_repeats
+from ketapredict.validate.resampling import out_of_fold
 from ketapredict.validate.study import LandmarkStudy, resamples_of
 
 PROCEDURE = "the choice, cross-validated"
@@ -101,9 +101,9 @@ def cross_validate_update(
                 by_method[method].append(expit(candidate.log_odds(held_out)))
             progress(1)
     n = len(site.labels)
-    predictions = {MODEL: average_over_repeats(folds, [expit(values) for values in log_odds], n)}
+    predictions = {MODEL: out_of_fold(folds, [expit(values) for values in log_odds], n)}
     for method, values in by_method.items():
-        predictions[method] = average_over_repeats(folds, values, n)
+        predictions[method] = out_of_fold(folds, values, n)
     simple, ranked = simple_predictions(data, landmark, folds)
     predictions |= simple
     measures, differences = measured_and_compared(data, predictions, ranked, int(rng.integers(2**63)))

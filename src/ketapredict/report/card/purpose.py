@@ -55,8 +55,9 @@ def summary(facts: CardFacts) -> Section:
         Table("Out-of-fold performance with 95% intervals over patients", [*header, "calibration slope"], rows),
         Text(
             f"Resampling: {facts.effort.words}.{quick} Perfect values: AUC 1 (0.5 is chance), log-loss difference "
-            "under 0 (better than giving everybody the overall rate), calibration in the large 0, slope 1. Intervals "
-            "hold the predictions, which are averaged over the repeats, and resample patients."
+            "under 0 (better than giving everybody the overall rate), calibration in the large 0, slope 1. Each "
+            "figure is the mean over the repeats of what one repeat gives; intervals hold the predictions and resample "
+            "patients."
         ),
         *(
             [Points([f"Not {'updated' if facts.updates else 'fitted'}: {reason}" for reason in facts.refused.values()])]

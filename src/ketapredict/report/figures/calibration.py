@@ -29,8 +29,10 @@ def calibration_figure(
     Parameters
     ----------
     statement, landmark : str
-    labels, predictions : numpy.ndarray (n,)
-        Outcomes 0 or 1, out-of-fold probabilities.
+    labels : numpy.ndarray (n,)
+        Outcomes 0 or 1.
+    predictions : numpy.ndarray (n,) or (r, n)
+        Out-of-fold probabilities, of r repeats.
     curve : pandas.DataFrame, optional
         `predicted, observed, low, high` of `validate.calibration_curve`; None where it was not estimable.
 
@@ -39,7 +41,7 @@ def calibration_figure(
     str
         SVG.
     """
-    y, p = np.asarray(labels, float), np.asarray(predictions, float)
+    y, p = np.asarray(labels, float), np.atleast_2d(np.asarray(predictions, float))
     groups = calibration_groups(y, p)
     has_curve = curve is not None and bool(np.isfinite(curve["observed"].to_numpy(float)).any())
 
@@ -95,14 +97,14 @@ def _key(axes: Any, has_curve: bool) -> None:
 
 
 def _histogram(axes: Any, y: np.ndarray, p: np.ndarray) -> None:
-    """Count those with the outcome upwards and those without downwards."""
-    counts = [np.histogram(p[y == level], BINS)[0] for level in (1, 0)]
+    """Count those with the outcome upwards and those without downwards: means over the repeats p (r, n)."""
+    counts = [np.histogram(p[:, y == level], BINS)[0] / len(p) for level in (1, 0)]
     centres, width = (BINS[:-1] + BINS[1:]) / 2, BINS[1] - BINS[0]
     up, down = counts[0] > 0, counts[1] > 0
     axes.bar(centres[up], counts[0][up], width, color=BLUE, edgecolor="white", linewidth=0.5)
     axes.bar(centres[down], -counts[1][down], width, color=LIGHT, edgecolor=ORANGE, linewidth=0.8, hatch="////")
     axes.axhline(0, color="black", linewidth=0.8)
-    most = max(int(max(c.max() for c in counts)), 1)
+    most = max(round(max(c.max() for c in counts)), 1)
     axes.set(ylim=(-1.35 * most, 1.35 * most), ylabel="courses", xlabel="predicted probability (out of fold)")
     axes.set_yticks([-most, 0, most], [str(most), "0", str(most)])
     axes.text(0.01, 0.97, f"with the outcome: {int((y == 1).sum())}", transform=axes.transAxes, va="top", fontsize=8.5)
