@@ -21,7 +21,7 @@ import pandas as pd
 from interval_coverage import judge
 from joblib import Parallel, delayed
 from known_truth import WORLDS, World, draw_cohort, make_world
-from scipy.special import logit
+from scipy import special
 from threadpoolctl import threadpool_limits
 
 from ketapredict.cohort.cohort import SIMULATED_PREFIX
@@ -95,7 +95,7 @@ def excess(truth: np.ndarray, log_odds: np.ndarray) -> float:
     """Return the expected log-loss of log-odds above that of the true probabilities."""
     p = np.clip(truth, 1e-9, 1 - 1e-9)
     cross = np.logaddexp(0.0, log_odds) - p * log_odds
-    entropy = np.logaddexp(0.0, logit(p)) - p * logit(p)
+    entropy = np.logaddexp(0.0, special.logit(p)) - p * special.logit(p)
     return float((cross - entropy).mean())
 
 

@@ -14,7 +14,7 @@ from ketapredict.response_model import ResponseModel
 from ketapredict.score.files import score_file
 from ketapredict.simulate import simulate_cohort
 from ketapredict.training import train
-from ketapredict.validate.evaluation import evaluate
+from ketapredict.validate.evaluation import OWN_COURSES, evaluate
 from ketapredict.validate.study import Effort
 from ketapredict.validate.verdicts import skill_verdicts
 
@@ -79,7 +79,9 @@ def test_a_model_of_simulated_courses_meets_the_nimh_patients(
     mapping = mappings / f"nimh-ds005917-{baseline}-baseline.toml"
     result = simulated_for_nimh
     cohort = read_cohort(realdata / "nimh_ds005917", mapping, protocol)
-    found = evaluate(result.model, cohort).table
+    measured = evaluate(result.model, cohort)
+    assert OWN_COURSES not in measured.notes
+    found = measured.table
     model = found[found["predictor"] == "model"].set_index(["landmark", "measure"])
     assert (model.loc["pre", "courses"] == 26).all()
     assert (model.loc["pre", "events"] == 3).all()

@@ -12,7 +12,7 @@ from ketapredict.cohort.outcomes import Outcome
 from ketapredict.cohort.summary import count_lines
 from ketapredict.errors import CohortError, FileError, TrainingError
 from ketapredict.fitting import provenance_of
-from ketapredict.model.bundle import MODEL_FILE, Bundle, TrainedOn
+from ketapredict.model.bundle import MODEL_FILE, Bundle, TrainedOn, data_hashes
 from ketapredict.model.fit import training_data
 from ketapredict.model.landmark_model import LandmarkModel
 from ketapredict.model.members import TrainingData
@@ -36,7 +36,6 @@ from ketapredict.tracking.runs import LoggedRun
 from ketapredict.tracking.store import open_store
 from ketapredict.validate.cross_validation import N_FOLDS
 from ketapredict.validate.evaluation import refuse_other_outcome
-from ketapredict.validate.hold_out import data_hashes
 from ketapredict.validate.study import Effort
 from ketapredict.validate.updating import (
     UpdateValidation,

@@ -10,6 +10,7 @@ from ketapredict.report.card.data import data
 from ketapredict.report.card.page import Points, Table
 from ketapredict.report.card.performance import sites
 from ketapredict.report.card.purpose import purpose, summary
+from ketapredict.report.card.reporting import audit
 from ketapredict.report.card.stability import stability
 from ketapredict.report.characteristics import HIDDEN, _told
 from ketapredict.validate.by_site import SiteValidation
@@ -54,6 +55,24 @@ def test_what_a_hidden_count_could_be_reckoned_from_is_hidden_too():
     assert told[0] == ["118 (58%)", "73 (57%)", "45 (58%)"]
     assert told[1] == ["83 (40%)", "not told", "not told"]
     assert told[2] == [HIDDEN, HIDDEN, "not told"]
+
+
+def test_nobody_is_as_much_as_a_few_where_it_tells_how_each_one_did():
+    # Of six with a level none had the outcome: that would be known of all six; the others are the rest.
+    told = _told(np.array([[100, 50, 50], [6, 0, 6]]), np.array([106, 50, 56]))
+    assert told == [["100 (94%)", "not told", "not told"], ["6 (6%)", "not told", "not told"]]
+    assert _told(np.array([[100, 50, 50], [0, 0, 0]]), np.array([100, 50, 50]))[0][1] == "50 (100%)"
+
+
+def test_the_audit_says_what_the_sample_size_says(facts):
+    def answer(enough: bool) -> list[str]:
+        studies = [replace(study, assessment=replace(study.assessment, enough=enough)) for study in facts.studies]
+        found = tables(audit(replace(facts, studies=tuple(studies), updates={})))[0].rows
+        return next(row for row in found if row[1] == "are there enough events?")
+
+    assert "are not met at" in answer(False)[2]
+    assert answer(False)[3] == "high"
+    assert "Riley's criteria are met" in answer(True)[2]
 
 
 def test_what_became_of_a_site_is_told_under_sites(facts):

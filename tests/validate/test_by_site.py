@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ketapredict.validate.by_site import SMALLER_SITES, validate_by_site
+from ketapredict.validate.by_site import SMALLER_SITES, told_apart, validate_by_site
 from ketapredict.validate.pooling import pool
 
 
@@ -67,27 +69,44 @@ def test_a_site_that_differs_shows_as_heterogeneity(made, quick_fits):
     assert differing.loc[name, "tau"] > same.loc[name, "tau"] + 0.5
 
 
-def test_which_sites_have_figures_does_not_depend_on_how_their_courses_ended(made, quick_fits):
+def test_a_site_whose_courses_ended_alike_is_measured_with_others_and_lost_from_nothing(made, quick_fits):
     data = made(260)
     where = np.repeat(["A", "B", "C", "site_D", "e", "f"], [80, 70, 60, 24, 16, 10])
     labels = data.labels.copy()
     labels[where == "site_D"] = 0.0
     as_it_is = validate_by_site(data, where, np.random.default_rng(0), (0.3,))
     ended_alike = validate_by_site(replace(data, labels=labels), where, np.random.default_rng(0), (0.3,))
-    names = ["A", "B", "C", "site_D", SMALLER_SITES]
+    assert as_it_is.sites["site"].unique().tolist() == ["A", "B", "C", "site_D", SMALLER_SITES]
+    assert ended_alike.sites["site"].unique().tolist() == ["A", "B", "C", SMALLER_SITES]
+    # It is predicted by a fit of its own all the same.
     for found in (as_it_is, ended_alike):
-        assert found.sites["site"].unique().tolist() == names
-    pooled = ended_alike.pooled.set_index("measure")["sites"]
-    assert pooled["calibration_intercept"] == pooled["net_benefit_0.3"] == 5
-    assert pooled["auc"] == pooled["calibration_slope"] == 4
-    own = ended_alike.sites[ended_alike.sites["site"] == "site_D"]
-    assert own[["events", "estimate", "low", "high", "se"]].isna().all(axis=None)
-    assert own["told"].str.startswith("not told").all()
-    assert "site_D: its own figures are not told: under 5 with the outcome or without" in ended_alike.notes
-    (account,) = [note for note in ended_alike.notes if note.startswith("not pooled from 1 of 5")]
-    assert account.endswith(": auc, calibration slope")
-    # 24 courses of one end would be the rest of the known total.
-    assert ended_alike.sites.drop_duplicates("site")["events"].isna().sum() == 2
+        assert np.isfinite(found.log_odds).all()
+        assert found.sites.drop_duplicates("site")["courses"].sum() == 260
+    assert ended_alike.sites.set_index("site").loc[SMALLER_SITES, "courses"].unique().tolist() == [50]
+    assert (ended_alike.pooled["sites"] == 4).all()
+    assert "site_D: measured with the smaller sites, under 5 with the outcome or without" in ended_alike.notes
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_nothing_is_told_of_few_or_left_over_for_them(seed):
+    rng = np.random.default_rng(seed)
+    n_sites = int(rng.integers(2, 7))
+    names = np.array([f"s{k}" for k in rng.integers(0, n_sites, 150)], dtype=object)
+    rate = dict(zip(np.unique(names), rng.choice([0.01, 0.1, 0.5, 0.99], n_sites), strict=False))
+    labels = np.array([float(rng.random() < rate[name]) for name in names])
+    known = sorted(set(names))
+    large = [name for name in known if (names == name).sum() >= 20]
+    small = [name for name in known if name not in large]
+    own, together = told_apart(large, small, names, labels)
+    assert sorted([*own, *together]) == known
+    assert set(small) <= set(together)
+    rarer = [min(labels[names == name].sum(), (1 - labels[names == name]).sum()) for name in own]
+    assert all(count >= 5 for count in rarer)
+    if set(together) - set(small) and own:
+        rows = np.isin(names, together)
+        assert len(together) > 1
+        assert min(labels[rows].sum(), (1 - labels[rows]).sum()) >= 5
 
 
 def test_many_small_sites_are_left_out_in_lots_of_whole_sites(made, monkeypatch):
@@ -102,7 +121,8 @@ def test_many_small_sites_are_left_out_in_lots_of_whole_sites(made, monkeypatch)
     found = validate_by_site(data, where, np.random.default_rng(0))
     assert [len(test) for _, test in seen] == [24] * 5
     assert found.sites["site"].unique().tolist() == [SMALLER_SITES]
-    assert found.pooled["tau"].isna().all()
+    assert found.pooled.empty
+    assert any(note.startswith("not pooled: figures of 1") for note in found.notes)
 
 
 def test_one_site_or_none_is_nothing_to_leave_out(made):

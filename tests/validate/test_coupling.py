@@ -11,6 +11,7 @@ from ketapredict.features.design import THRESHOLD
 from ketapredict.model.fit import training_data
 from ketapredict.model.folds import repeated_folds
 from ketapredict.validate.coupling import auc_and_log_loss, baseline_bands, coupling_null, leakage_suspicion
+from ketapredict.validate.intervals import Interval
 from ketapredict.validate.measures import auc, log_loss
 
 COURSE = BUILT_IN["induction-course"]
@@ -88,20 +89,32 @@ def test_one_class_has_no_figures():
     assert np.isnan(auc_and_log_loss(np.zeros(10), np.linspace(0, 1, 10), folds)).all()
 
 
+def auc_of(estimate: float, half: float = 0.04) -> Interval:
+    return Interval(estimate, estimate - half, estimate + half, 0, 2000)
+
+
+def test_in_a_few_courses_any_auc_may_be_chance(made):
+    data = made(60, link=0.5)
+    assert leakage_suspicion(data, "24h", COURSE, auc_of(0.9, half=0.05))
+    assert leakage_suspicion(data, "24h", COURSE, auc_of(0.9, half=0.2)) == ()
+    # Where classes are separated there may be no interval.
+    assert leakage_suspicion(data, "24h", COURSE, Interval(1.0, np.nan, np.nan, 2000, 2000))
+
+
 def test_a_planted_leak_is_named_and_honest_data_are_not(made):
     data = made(120, link=0.5)
-    assert leakage_suspicion(data, "24h", COURSE, 0.75) == ()
-    (text,) = leakage_suspicion(data, "24h", COURSE, 0.9)
+    assert leakage_suspicion(data, "24h", COURSE, auc_of(0.75)) == ()
+    (text,) = leakage_suspicion(data, "24h", COURSE, auc_of(0.9))
     assert "leakage" in text
-    assert leakage_suspicion(data, "inf3", COURSE, 0.9) == ()
+    assert leakage_suspicion(data, "inf3", COURSE, auc_of(0.9)) == ()
     leaky = replace(data, frame=data.frame.assign(noise=1 - data.labels))
-    (text,) = leakage_suspicion(leaky, "inf3", COURSE, 0.8)
+    (text,) = leakage_suspicion(leaky, "inf3", COURSE, auc_of(0.8))
     assert "noise" in text
     assert "AUC of 1.00" in text
     hidden = replace(data, frame=data.frame.assign(noise=np.where(data.labels == 1, 1.0, np.nan)))
-    (text,) = leakage_suspicion(hidden, "24h", COURSE, 0.8)
+    (text,) = leakage_suspicion(hidden, "24h", COURSE, auc_of(0.8))
     assert "is recorded" in text
 
 
 def test_without_an_infusion_3_every_landmark_is_early(made):
-    assert leakage_suspicion(made(60), "72h", BUILT_IN["single-infusion"], 0.9)
+    assert leakage_suspicion(made(60), "72h", BUILT_IN["single-infusion"], auc_of(0.9))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from ketapredict.cohort.read import cohort_from_frame
 from ketapredict.model.completion import completion_weights
 from ketapredict.model.fit import training_data
 from ketapredict.validate.intervals import bootstrap_interval
@@ -76,3 +77,18 @@ def test_nothing_missing_is_no_weights(short_cohort):
     assert (found.weights == 1).all()
     assert found.table.empty
     assert found.statement.endswith("(0%) have no outcome.")
+
+
+def test_a_site_whose_outcomes_are_missing_is_named(short_cohort):
+    table = short_cohort.table.copy()
+    table["site"] = np.where(np.arange(len(table)) < 40, "X", "Y")
+    table.loc[:29, "score_7d"] = np.nan
+    told = missing_outcomes(cohort_from_frame(table, short_cohort.protocol), "pre", "response")
+    row = told.table.set_index("characteristic").loc["site X"]
+    assert row["others"] > 0.4 > row["completers"] > 0
+    assert "site X" in told.statement
+    # Of one to four courses of a kind nothing is told.
+    table.loc[3:, "score_7d"] = table.loc[3:, "score_7d"].fillna(10.0)
+    table.loc[:2, "score_7d"] = np.nan
+    few = missing_outcomes(cohort_from_frame(table, short_cohort.protocol), "pre", "response")
+    assert not few.table["characteristic"].str.startswith("site").any()

@@ -28,6 +28,9 @@ def test_it_is_harrells_loop(made, quick_fits):
         assert row["optimism"] == pytest.approx(optimism, abs=1e-7)
         assert row["corrected"] == pytest.approx(measure.function(y, expit(refits.apparent), None) - optimism, abs=1e-7)
         shift = row["corrected"] - np.mean(inside)
+        if name.startswith("calibration"):
+            assert np.isnan(row[["low", "high"]].to_numpy(float)).all()
+            continue
         assert row["low"] == pytest.approx(np.percentile(inside, 2.5) + shift, abs=1e-7)
         assert row["failed"] == 0
 

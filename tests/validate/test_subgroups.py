@@ -73,7 +73,7 @@ def test_variables_are_joined_to_the_rows_that_were_trained_on(short_cohort):
         np.testing.assert_array_equal(data.frame[f"early_improvement_{landmark}"], improvement)
         np.testing.assert_array_equal(data.labels, table["score_7d"] <= table["score_baseline"] / 2)
     variables = subgroup_variables(short_cohort, rows)
-    assert list(variables.columns) == ["diagnosis", "sex", "age", "site", "severity at baseline"]
+    assert list(variables.columns) == ["diagnosis", "sex", "age", "site", "arm", "severity at baseline"]
     table = short_cohort.table.iloc[rows].reset_index(drop=True)
     assert (variables["diagnosis"] == table["diagnosis"].astype(str)).all()
     assert ((variables["age"] == "60 and over") == (table["age_years"] >= 60)).all()

@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
@@ -26,6 +27,9 @@ from ketapredict.model.scope import InputRange, Scope, SeenLevels
 from ketapredict.model.score_bands import ScoreBand
 from ketapredict.model.training_profile import profile_from_plain
 from ketapredict.model.uncertainty import Uncertainty
+
+# In the provenance: of the accepted courses that a model was made with.
+DATA_HASH = "data_sha256"
 
 FORMAT = "ketapredict response model"
 # 2: `bands`, the scores of the training courses by outcome.
@@ -330,3 +334,12 @@ def _record[T](kind: type[T], plain: dict[str, Any]) -> T:
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     values = {name: plain[name] for name in names}
     return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def data_hashes(provenance: dict[str, Any]) -> Iterator[str]:
+    """Yield the hashes of all data that a model has seen, the latest first, those of its parents included."""
+    for name, value in provenance.items():
+        if name == DATA_HASH:
+            yield str(value)
+        elif isinstance(value, dict):
+            yield from data_hashes(value)

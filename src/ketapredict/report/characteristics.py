@@ -25,7 +25,8 @@ def characteristics(cohort: Cohort, outcome: Outcome) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Texts: `characteristic, all, events, others, not recorded`; mean (SD) of numbers, count (percent) of
-        levels. A group with fewer than five known values, or a count under five that is not 0, is not told.
+        levels. A group with fewer than five known values, or a count under five that is not 0, is not told; nor how
+        those of a level ended, where fewer than five did either way: none at all would tell it of each of them.
     """
     labels = outcome_labels(cohort, outcome)
     groups = [~np.isnan(labels), labels == 1, labels == 0]
@@ -43,14 +44,17 @@ def characteristics(cohort: Cohort, outcome: Outcome) -> pd.DataFrame:
             rows.append([f"{column.label}{unit}", *(_spread(numbers[g & known]) for g in groups), missing])
             continue
         texts = values.astype(object).where(values.notna(), None).map(_level)
-        levels = ["yes"] if column.kind == "yes_no" else [level for level in column.levels if (texts == level).any()]
+        levels = ["yes", "no"] if column.kind == "yes_no" else list(column.levels)
+        levels = [level for level in levels if (texts == level).any()]
         if column.kind == "level" and len(levels) < 2:
             continue
         of = np.array([(texts == level).to_numpy() for level in levels])
         counts = np.array([[int((rows_of & group).sum()) for group in groups] for rows_of in of])
         known_in = np.array([int((known & group).sum()) for group in groups])
         for level, cells in zip(levels, _told(counts, known_in), strict=True):
-            label = column.label if column.kind == "yes_no" else f"{column.label}: {level}"
+            if column.kind == "yes_no" and level == "no" and "yes" in levels:
+                continue
+            label = column.label if column.kind == "yes_no" and level == "yes" else f"{column.label}: {level}"
             rows.append([label, *cells, missing])
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -78,11 +82,11 @@ def _counted(count: int, known: int) -> str:
 def _told(counts: np.ndarray, known: np.ndarray) -> list[list[str]]:
     """Write counts (levels, 3) of all, events and others; what a hidden one could be reckoned from is hidden too.
 
-    Events and others add up to all. Levels add up to the known courses: where one level's outcomes are hidden, so
-    are those of the next smallest.
+    Events and others add up to all; where nobody of a level ended one way, it is known how each of them did. Levels add
+    up to the known courses: where one level's outcomes are hidden, so are those of the next smallest.
     """
     hidden = (counts > 0) & (counts < FEWEST_SHOWN) | (known < FEWEST_SHOWN)
-    split = hidden[:, 1] | hidden[:, 2]
+    split = (counts[:, 1:] < FEWEST_SHOWN).any(axis=1) & (counts[:, 0] > 0) | hidden[:, 1] | hidden[:, 2]
     if len(counts) > 1 and split.sum() == 1:
         others = np.flatnonzero(~split)
         split[others[np.argmin(counts[others, 0])]] = True

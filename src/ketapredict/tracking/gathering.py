@@ -8,6 +8,7 @@ import numpy as np
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.errors import CohortError, ModelError
+from ketapredict.model.bundle import data_hashes
 from ketapredict.response_model import ResponseModel
 from ketapredict.tracking.courses_met import courses_met
 from ketapredict.tracking.evidence import (
@@ -22,7 +23,7 @@ from ketapredict.tracking.evidence import (
 )
 from ketapredict.tracking.run_figures import RunFigures, comparison_of, comparisons, span_of, subgroups_of
 from ketapredict.validate.challengers_courses import challengers_courses, compare_on_challengers_courses
-from ketapredict.validate.hold_out import data_hashes, measure_hold_out, read_hold_out, refuse_training_data
+from ketapredict.validate.hold_out import measure_hold_out, read_hold_out, refuse_training_data
 from ketapredict.validate.replicates import INTERCEPT, SLOPE
 
 

@@ -17,7 +17,7 @@ from ketapredict.validate.coupling import SUSPICION, coupling_null, leakage_susp
 from ketapredict.validate.cross_validation import MODEL, LandmarkValidation
 from ketapredict.validate.decision_curve import decision_curve
 from ketapredict.validate.missing_outcomes import missing_outcomes, weighted_measures
-from ketapredict.validate.sample_size import sample_size_statement
+from ketapredict.validate.sample_size import courses_are_enough, sample_size_statement
 from ketapredict.validate.small_groups import FEWEST_SHOWN, without_small_characteristics, without_small_subgroups
 from ketapredict.validate.subgroups import subgroup_table, subgroup_variables
 from ketapredict.validate.thresholds import threshold_table
@@ -42,11 +42,14 @@ class Assessment:
         Whether the courses are enough, and how many have no outcome.
     warnings : tuple of str
         Figures that are too good to be true, that show no skill, or that are certainly miscalibrated.
+    enough : bool
+        Whether there are as many courses as Riley's criteria ask for.
     """
 
     tables: dict[str, pd.DataFrame]
     statements: tuple[str, ...]
     warnings: tuple[str, ...]
+    enough: bool
 
 
 def assess(
@@ -121,17 +124,21 @@ def assess(
             f"the AUC found, {auc:.2f}, is too near to 0.5 to plan by; by a better one: ",
             PLANNED_DISCRIMINATION,
         )
-    size += sample_size_statement(len(y), parameters, float(y.mean()), min(planned, MOST_DISCRIMINATION))
+    plan_by = (len(y), parameters, float(y.mean()), min(planned, MOST_DISCRIMINATION))
+    size += sample_size_statement(*plan_by)
     statements = (
         f"{landmark}: {size}",
         f"{landmark}: {missing.statement}",
     )
     warnings = (
-        *(f"{landmark}: {SUSPICION} {found}" for found in leakage_suspicion(data, landmark, cohort.protocol, auc)),
+        *(
+            f"{landmark}: {SUSPICION} {found}"
+            for found in leakage_suspicion(data, landmark, cohort.protocol, validation.measures[MODEL]["auc"])
+        ),
         *skill_verdicts(validation),
         *calibration_verdicts(landmark, validation.measures[MODEL].get("calibration_slope"), tables["subgroups"]),
     )
     tables["subgroups"] = without_small_subgroups(tables["subgroups"])
     for table in tables.values():
         table.insert(0, "landmark", landmark)
-    return Assessment(tables, statements, warnings)
+    return Assessment(tables, statements, warnings, courses_are_enough(*plan_by))

@@ -11,7 +11,7 @@ from ketapredict.model.members import TrainingData
 from ketapredict.validate.fits import Split, fit_and_predict
 from ketapredict.validate.pooling import Pooled, pool
 from ketapredict.validate.site_figures import SiteFigure, site_figures
-from ketapredict.validate.small_groups import without_small_sites
+from ketapredict.validate.small_groups import FEWEST_SHOWN, UNDER, without_small_sites
 from ketapredict.validate.thresholds import THRESHOLDS
 
 # A site with fewer has no figure of its own. Courses, not events: sites that were chosen by how their courses ended
@@ -19,6 +19,8 @@ from ketapredict.validate.thresholds import THRESHOLDS
 FEWEST_COURSES = 20
 # Without as many of either class there is nothing to fit.
 FEWEST_EVENTS = 10
+# Two sites say next to nothing about how sites differ.
+FEWEST_POOLED = 3
 # Sites too small for a figure are left out together, in at most this many lots.
 SMALL_SITE_LOTS = 5
 SMALLER_SITES = "smaller sites"
@@ -62,9 +64,11 @@ def validate_by_site(
 
     A site with at least twenty courses has its own figures. The others are left out in up to
     five lots of whole sites, and their predictions are measured together as one unit, which also enters
-    the pooling as one: tau is then a little too small, as that unit averages over several sites. A
-    patient of two sites is trained on in neither of them when one is left out. Figures are pooled as
-    `pooling.pool` says, the AUC on the logit.
+    the pooling as one: tau is then a little too small, as that unit averages over several sites. With the
+    smaller ones is measured, though it is left out by itself, a site with fewer than five courses of either
+    class, since its figures, or what the pooled ones leave over for it, would tell of single patients. A
+    patient of two sites is trained on in neither of them when one is left out. Figures of three units or more
+    are pooled as `pooling.pool` says, the AUC on the logit.
 
     Parameters
     ----------
@@ -108,7 +112,11 @@ def validate_by_site(
     for (_, test), (found, _) in zip(splits, fit_and_predict(data, splits, rng, progress), strict=True):
         log_odds[test] = found
     figures = []
-    for label, members in [(site, [site]) for site in large] + ([(SMALLER_SITES, small)] if small else []):
+    own, together = told_apart(large, small, names, np.where(np.isfinite(log_odds), data.labels, np.nan))
+    hidden = [site for site in together if site in large]
+    if hidden:
+        notes.append(f"{', '.join(hidden)}: measured with the smaller sites, {UNDER} with the outcome or without")
+    for label, members in [(site, [site]) for site in own] + ([(SMALLER_SITES, together)] if together else []):
         rows = np.isin(names, members) & np.isfinite(log_odds)
         if rows.sum() < FEWEST_COURSES:
             notes.append(f"{label}: no figure, under {FEWEST_COURSES} courses could be predicted")
@@ -122,6 +130,29 @@ def validate_by_site(
 
 def _rarer(labels: np.ndarray) -> int:
     return int(min(labels.sum(), len(labels) - labels.sum()))
+
+
+def told_apart(
+    large: Sequence[str], small: Sequence[str], names: np.ndarray, labels: np.ndarray
+) -> tuple[list[str], list[str]]:
+    """Return the sites that are told one by one, and those that are told together; labels are NaN where not predicted.
+
+    No figure is of fewer than five courses of either class, and what is told together is of several sites.
+    """
+
+    def rarer(sites: Sequence[str]) -> int:
+        known = labels[np.isin(names, sites)]
+        return _rarer(known[~np.isnan(known)])
+
+    own = [site for site in large if rarer([site]) >= FEWEST_SHOWN]
+    together = [site for site in large if site not in own] + list(small)
+    if len(own) < len(large):
+        for site in sorted(own, key=lambda name: (int((names == name).sum()), name)):
+            if len(together) > 1 and rarer(together) >= FEWEST_SHOWN:
+                break
+            own.remove(site)
+            together.append(site)
+    return own, together
 
 
 def _lots(small: Sequence[str], names: np.ndarray) -> list[list[str]]:
@@ -156,6 +187,8 @@ def _accounts(table: pd.DataFrame, pooled: pd.DataFrame) -> list[str]:
         notes.append(f"{site}: {'its own figures are' if whole else _named(rows['measure']) + ':'} {told}")
     without = {name: units - int(found) for name, found in zip(pooled["measure"], pooled["sites"], strict=True)}
     without |= {name: units for name in table["measure"].unique() if name not in without}
+    if units < FEWEST_POOLED:
+        return [*notes, f"not pooled: figures of {units} say next to nothing about how sites differ"]
     for number in sorted(set(without.values()) - {0}):
         named = _named(name for name, found in without.items() if found == number)
         notes.append(f"not pooled from {number} of {units}, where it cannot be estimated: {named}")
@@ -174,6 +207,8 @@ def _pooled_table(units: list[_Unit]) -> pd.DataFrame:
                 by_measure.setdefault(figure.measure, []).append(figure)
     records = []
     for measure, figures in by_measure.items():
+        if len(figures) < FEWEST_POOLED:
+            continue
         found: Pooled = pool(np.array([f.value for f in figures]), np.array([f.se for f in figures]) ** 2)
         shown = found.mapped(expit) if figures[0].scale == "logit" else found
         interval = (shown.estimate, shown.low, shown.high)

@@ -13,8 +13,9 @@ import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.errors import ModelError
+from ketapredict.model.bundle import DATA_HASH
 from ketapredict.response_model import ResponseModel
-from ketapredict.validate.hold_out import DATA_HASH, as_declared, predicted
+from ketapredict.validate.hold_out import as_declared, predicted
 from ketapredict.validate.intervals import Interval
 from ketapredict.validate.replicates import draw_secret, paired_differences, replicates, same_draws
 

@@ -9,6 +9,7 @@ from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.outcomes import outcome_labels
 from ketapredict.cohort.protocols import PRE, Protocol
 from ketapredict.errors import CohortError, ProtocolError
+from ketapredict.model.bundle import data_hashes
 from ketapredict.response_model import ResponseModel
 from ketapredict.validate.comparators import meets_rule
 from ketapredict.validate.cross_validation import MODEL
@@ -24,6 +25,12 @@ TRAINING_RATE = "training rate"
 # Improved by at least 20%: yes or no, taken at its word, so that it is wrong or right.
 RULE_ALONE = "20% rule, yes or no"
 _GIVEN = {TRAINING_RATE: ("log_loss", "brier", OBSERVED_OVER_EXPECTED), RULE_ALONE: ("auc", "brier")}
+
+
+OWN_COURSES = (
+    "THESE ARE THE COURSES THAT THE MODEL WAS MADE WITH: its figures on them are too good and say nothing of new "
+    "patients; the model card has those that do"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,8 @@ def evaluate(model: ResponseModel, cohort: Cohort, *, seed: int = 0) -> Evaluati
     notes = [f"{len(cohort) - len(courses)} control courses left out"] if len(courses) < len(cohort) else []
     labels = outcome_labels(courses, model.bundle.outcome)
     known = ~np.isnan(labels)
+    if cohort.sha256 in data_hashes(model.bundle.provenance):
+        notes.insert(0, OWN_COURSES)
     notes += [f"{int((~known).sum())} courses without a known outcome left out"] if not known.all() else []
     records: list[tuple[object, ...]] = []
     for landmark_model in model.bundle.landmarks:

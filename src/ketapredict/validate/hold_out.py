@@ -1,9 +1,8 @@
 """A model, and perhaps its champion, on courses that neither was trained on: the same courses for both."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,14 +14,13 @@ from ketapredict.cohort.outcomes import outcome_labels
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.read import read_cohort
 from ketapredict.errors import CohortError, ModelError
+from ketapredict.model.bundle import data_hashes
 from ketapredict.model.training_rows import training_rows
 from ketapredict.response_model import ResponseModel
 from ketapredict.validate.evaluation import refuse_other_outcome
 from ketapredict.validate.intervals import Interval, bootstrap_difference, bootstrap_interval
 from ketapredict.validate.replicates import draw_secret, paired_differences, replicates
 from ketapredict.validate.subgroups import subgroup_table, subgroup_variables
-
-DATA_HASH = "data_sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,12 +218,3 @@ def _all_extras(models: Sequence[ResponseModel]) -> tuple[Column, ...]:
                     f"than version {models[0].version}. They cannot be compared on one hold-out."
                 )
     return tuple(known.values())
-
-
-def data_hashes(provenance: dict[str, Any]) -> Iterator[str]:
-    """Yield the hashes of all data that a model has seen, the latest first, those of its parents included."""
-    for name, value in provenance.items():
-        if name == DATA_HASH:
-            yield str(value)
-        elif isinstance(value, dict):
-            yield from data_hashes(value)

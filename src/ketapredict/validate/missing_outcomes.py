@@ -1,6 +1,6 @@
 """Courses without an outcome: how many, who they are, and weights that let the others stand for them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from ketapredict.model.completion import FEWEST_MISSING, completion_weights
 from ketapredict.model.training_rows import reached
 from ketapredict.validate.intervals import Interval, bootstrap_interval
 
+SITE, FEWEST_OF_A_SITE = "site", 20
 COLUMNS = ["characteristic", "concept", "completers", "others", "smd", "completers_known", "others_known"]
 
 
@@ -83,7 +84,8 @@ def missing_outcomes(cohort: Cohort, landmark: str, outcome: Outcome, *, with_ar
     missing = int((~completed).sum())
     weights, ends = completion_weights(frame.to_numpy(float), completed)
     effective = float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
-    return MissingOutcomes(len(courses), missing, _table(frame, features, completed), weights, ends, effective)
+    table = _table(frame, features, completed, courses.table["site"].to_numpy(object))
+    return MissingOutcomes(len(courses), missing, table, weights, ends, effective)
 
 
 def weighted_measures(
@@ -121,23 +123,48 @@ def weighted_measures(
     return pd.DataFrame(records, columns=names)
 
 
-def _table(frame: pd.DataFrame, features: tuple[Feature, ...], completed: np.ndarray) -> pd.DataFrame:
+def _table(
+    frame: pd.DataFrame, features: tuple[Feature, ...], completed: np.ndarray, sites: np.ndarray
+) -> pd.DataFrame:
+    compared = [
+        (feature.label, feature.concept, frame[feature.name].to_numpy(), feature.binary) for feature in features
+    ]
+    compared += [(f"site {name}", SITE, of_site, True) for name, of_site in _sites_to_tell(sites, completed)]
     records = []
-    for feature in features:
-        values = frame[feature.name].to_numpy()
+    for label, concept, values, binary in compared:
         first, second = values[completed], values[~completed]
         first, second = first[~np.isnan(first)], second[~np.isnan(second)]
-        if not len(first) or not len(second):
+        if not len(first) or not len(second) or ((first == first[0]).all() and (second == first[0]).all()):
             continue
-        variances = [_variance(group, binary=feature.binary) for group in (first, second)]
+        variances = [_variance(group, binary=binary) for group in (first, second)]
         spread = np.sqrt(np.mean(variances))
         apart = first.mean() - second.mean()
         smd = apart / spread if spread > 0 else (0.0 if apart == 0 else np.inf * np.sign(apart))
-        sizes = (len(first), len(second))
-        records.append((feature.label, feature.concept, first.mean(), second.mean(), smd, *sizes))
+        records.append((label, concept, first.mean(), second.mean(), smd, len(first), len(second)))
     table = pd.DataFrame(records, columns=COLUMNS)
     order = table["smd"].abs().sort_values(ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
+
+
+def _sites_to_tell(sites: np.ndarray, completed: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield sites of twenty courses or more, with 1 for their courses.
+
+    Not where one to four with an outcome or without are; nor, where that is one site alone, the next smallest: of the
+    rest of a known total everybody can tell.
+    """
+    names = np.array([str(site) if site is not None and site == site else "" for site in sites], dtype=object)
+    known = sorted(set(names.tolist()) - {""}, key=lambda name: (-int((names == name).sum()), name))
+
+    def can_be_told(name: str) -> bool:
+        here = names == name
+        counts = [int((here & completed).sum()), int((here & ~completed).sum())]
+        return sum(counts) >= FEWEST_OF_A_SITE and all(count == 0 or count >= FEWEST_MISSING for count in counts)
+
+    told = [name for name in known if can_be_told(name)]
+    if len(known) - len(told) == 1 and not (names == "").any():
+        told = told[:-1]
+    for name in told:
+        yield name, (names == name).astype(float)
 
 
 def _variance(values: np.ndarray, *, binary: bool) -> float:

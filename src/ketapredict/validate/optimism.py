@@ -30,7 +30,8 @@ def optimism_table(refits: Refits) -> pd.DataFrame:
     The interval is that of the corrected figure: percentiles of the refits' measures on their own samples,
     moved so that their mean is the corrected figure (Noma's location shift; his is moved by the optimism
     alone and misses the corrected figure where refits overfit more than the reported model). It includes
-    the uncertainty from the training. Its ends rest on 2.5% of B values: at least 200 refits for ends to trust.
+    the uncertainty from the training. Its ends rest on 2.5% of B values: at least 200 refits for ends to trust. Not
+    given for calibration: a fit is calibrated on its own sample by construction, whatever the sample.
 
     Parameters
     ----------
@@ -67,7 +68,9 @@ def optimism_table(refits: Refits) -> pd.DataFrame:
         optimism = float(differences[known].mean())
         error = float(differences[known].std(ddof=1) / np.sqrt(known.sum()))
         corrected = apparent - optimism
-        low, high = np.percentile(inside[known] - inside[known].mean(), PERCENTILES) + corrected
+        low = high = np.nan
+        if not measure.name.startswith("calibration"):
+            low, high = np.percentile(inside[known] - inside[known].mean(), PERCENTILES) + corrected
         seen = outside[np.isfinite(outside)]
         out_of_sample = float(seen.mean()) if len(seen) else np.nan
         by_632 = np.nan

@@ -9,6 +9,8 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 SHRINKAGE = 0.9
+# Under the first nothing is discriminated, over the second share of the largest possible all is.
+LEAST_R2, MOST_OF_R2 = 1e-4, 0.999
 OPTIMISM_SHARE = 0.05  # of the largest possible R2
 RISK_MARGIN = 0.05
 _Z = 1.96  # as published
@@ -135,6 +137,14 @@ def expected_shrinkage(courses: int, parameters: int, r2: float) -> float:
     return float(brentq(excess, nearest, 1.0)) if excess(nearest) > 0 else r2
 
 
+def courses_are_enough(courses: int, parameters: int, prevalence: float, c: float) -> bool:
+    """Return whether Riley's criteria are met; parameters as `sample_size_statement`."""
+    r2 = cox_snell_r2(max(c, 0.5), prevalence)
+    if not LEAST_R2 <= r2 < largest_cox_snell_r2(prevalence) * MOST_OF_R2:
+        return False
+    return courses >= required_sample_size(parameters, prevalence, r2).courses
+
+
 def sample_size_statement(courses: int, parameters: int, prevalence: float, c: float) -> str:
     """Say in words whether the courses at hand are enough, which criterion asks for most, and for how many more.
 
@@ -149,13 +159,13 @@ def sample_size_statement(courses: int, parameters: int, prevalence: float, c: f
     """
     counted = f"{courses} courses, {parameters} parameter{'s' if parameters != 1 else ''}"
     r2 = cox_snell_r2(max(c, 0.5), prevalence)
-    if r2 < 1e-4:
+    if r2 < LEAST_R2:
         return f"{counted}: an AUC of {c:.2f} is no discrimination; no number of courses is enough."
-    if r2 >= largest_cox_snell_r2(prevalence) * 0.999:
+    if r2 >= largest_cox_snell_r2(prevalence) * MOST_OF_R2:
         return f"{counted}: an AUC of {c:.2f} is too good to plan by; suspect leakage."
     needed = required_sample_size(parameters, prevalence, r2)
     basis = f"for an AUC of {c:.2f} at a prevalence of {prevalence:.2f}"
-    if courses >= needed.courses:
+    if courses_are_enough(courses, parameters, prevalence, c):
         return f"{counted}: enough {basis} (at least {needed.courses} by Riley's criteria)."
     reasons = {
         f"to keep overfitting small (expected shrinkage now {expected_shrinkage(courses, parameters, r2):.2f}, "

@@ -45,7 +45,7 @@ def subgroup_variables(cohort: Cohort, rows: np.ndarray) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        (n, 5) text: `diagnosis`, `sex`, `age`, `site`, `severity at baseline` (the bands of the course's own
+        (n, 6) text: `diagnosis`, `sex`, `age`, `site`, `arm`, `severity at baseline` (the bands of the course's own
         scale); "not recorded" where missing or the scale has no bands.
     """
     table = cohort.table.iloc[rows]
@@ -58,6 +58,7 @@ def subgroup_variables(cohort: Cohort, rows: np.ndarray) -> pd.DataFrame:
         "sex": table["sex"].astype(object),
         "age": pd.Series([_age_band(age) for age in table["age_years"].to_numpy(float)], dtype=object),
         "site": table["site"].astype(object),
+        "arm": pd.Series(np.where(cohort.active[rows], "active", "control"), dtype=object),
         "severity at baseline": pd.Series(severity, dtype=object),
     }
     text = {name: values.reset_index(drop=True).fillna(NOT_RECORDED).astype(str) for name, values in columns.items()}

@@ -17,6 +17,8 @@ def evidence(facts: CardFacts) -> Section:
     """Prior and fitted coefficients, the prior's strength and worth, the performance with it and without."""
     prior = facts.model.bundle.provenance.get("prior", {"used": False})
     title = "What came from evidence and what from this data"
+    if "updated_from" in facts.model.bundle.provenance:
+        return Section("evidence", title, [Text(_of_the_parent(facts.model.bundle))])
     if not prior["used"]:
         return Section("evidence", title, [Text("Nothing came from evidence: the model was fitted without a prior.")])
     trials = ", ".join(f"{name} ({treatment})" for name, treatment in prior["trials"].items()) or "none"
@@ -35,6 +37,22 @@ def evidence(facts: CardFacts) -> Section:
     for model in alone:
         blocks += _alone(facts.model.bundle, model, facts.evidence)
     return Section("evidence", title, blocks)
+
+
+def _of_the_parent(bundle: Bundle) -> str:
+    """Say what the model that was updated, at the end of a line of updates, was fitted from."""
+    provenance = bundle.provenance
+    while "updated_from" in provenance:
+        provenance = provenance["updated_from"]["provenance"]
+    prior = provenance.get("prior", {"used": False})
+    update = "The update itself starts from the model that was updated, and from no other evidence. "
+    if not prior["used"]:
+        return update + "That one was fitted without a prior."
+    return (
+        update
+        + f"That one started from the evidence prior (SHA-256 `{prior['sha256'][:12]}…`): its own card says what "
+        "came from where."
+    )
 
 
 def _fitted(landmark: str, coefficients: pd.DataFrame, performance: pd.DataFrame) -> list[Block]:

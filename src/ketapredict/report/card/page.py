@@ -125,7 +125,11 @@ def _html(block: Block) -> str:
 
 def _cell(text: str) -> str:
     numeric = re.fullmatch(r"[-+−]?\d[-+−\d.,%()/ to]*", text)
-    return f'<td class="n">{_inline(text)}</td>' if numeric else f"<td>{_inline(text)}</td>"
+    if not numeric:
+        return f"<td>{_inline(text)}</td>"
+    # A line may end before an interval, never in it.
+    kept = re.sub(r"\(([^)]*)\)", lambda found: found.group().replace(" ", "\N{NO-BREAK SPACE}"), text)
+    return f'<td class="n">{_inline(kept)}</td>'
 
 
 def _inline(text: str) -> str:

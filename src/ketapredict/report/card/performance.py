@@ -45,7 +45,9 @@ def calibration(facts: CardFacts) -> Section:
     blocks: list[Block] = [
         Text(
             "Of 100 patients with a predicted probability of 0.6, 60 should have the outcome. The curve shows what was "
-            "observed, smoothed; dots are fifths of the courses."
+            "observed, smoothed; dots are fifths of the courses. A distance cannot be negative, so a resample's lies "
+            "above the sample's own where calibration is good, and an estimate may lie under its interval: hold it "
+            "against what a perfect model would show."
         )
     ]
     for _, study in facts.by_landmark:

@@ -11,7 +11,7 @@ from ketapredict.report.card.page import Points, Section, Table, Text
 from ketapredict.report.words import OUTCOME_WORDS
 from ketapredict.validate.cross_validation import MODEL, N_FOLDS
 
-# Riley 2020's rule of thumb for an evaluation: fewer of either class are few.
+# A floor, of evaluations too: fewer of either class are few.
 MANY_EVENTS = 100
 
 
@@ -105,6 +105,15 @@ def _sample_size(facts: CardFacts) -> str:
     return "; ".join(s for study in facts.studies for s in study.statements if "parameter" in s)
 
 
+def _enough(facts: CardFacts, events: int) -> tuple[str, str]:
+    told = f"the rarer class has {events} courses at the smallest landmark"
+    if facts.updates:
+        return f"{told}; few numbers are fitted", "low" if events >= MANY_EVENTS else "high"
+    short = [study.landmark for study in facts.studies if not study.assessment.enough]
+    riley = f"Riley's criteria are not met at {', '.join(short)}" if short else "Riley's criteria are met"
+    return f"{told}; {riley} (under stability)", "low" if events >= MANY_EVENTS and not short else "high"
+
+
 def _questions(facts: CardFacts) -> list[tuple[str, str, str, str]]:
     bundle = facts.model.bundle
     studies = facts.studies
@@ -137,19 +146,20 @@ def _questions(facts: CardFacts) -> list[tuple[str, str, str, str]]:
          "unclear" if coupled else "low"),
         ("outcome", "was it determined in the same way for all?",
          f"one definition, {bundle.outcome} on the native scale; blinding not known to the program", "unclear"),
-        ("analysis", "are there enough events?",
-         f"the rarer class has {events} courses at the smallest landmark; Riley's criteria are under stability",
-         "low" if events >= MANY_EVENTS else "high"),
+        ("analysis", "are there enough events?", *_enough(facts, events)),
         ("analysis", "are courses without an outcome dealt with?",
          "left out; compared with the others and weighted for, under data" if dropped else "fewer than five, or none",
          "unclear" if dropped else "low"),
         ("analysis", "were predictors chosen by their association with the outcome beforehand?",
-         "no: all declared ones enter, shrunken", "low"),
+         "no: those of the model that was updated" if facts.updates else "no: all declared enter, shrunken", "low"),
         ("analysis", "is everything repeated inside the resampling?",
-         "imputation, curves, penalties, weights: yes", "low"),
+         "the choice of the update and its numbers: yes; the model that is updated met none of these courses"
+         if facts.updates else "imputation, curves, penalties, weights: yes", "low"),
         ("analysis", "is calibration assessed?", f"slope {told or 'not estimable'}", "low" if told else "unclear"),
         ("analysis", "is clustering by patient and site respected?",
-         "patients never split between folds; sites " + ("left out in turn" if sites else "could not be left out"),
+         "patients never split between folds; sites "
+         + ("left out in turn (standard errors of a site's figures take its courses as independent)"
+            if sites else "could not be left out"),
          "low" if sites else "unclear"),
         ("analysis", "is the apparent performance corrected?",
          f"out of fold, {facts.effort.words}", "low"),
