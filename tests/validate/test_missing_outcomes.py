@@ -82,7 +82,7 @@ def test_nothing_missing_is_no_weights(short_cohort):
 def test_a_site_whose_outcomes_are_missing_is_named(short_cohort):
     table = short_cohort.table.copy()
     table["site"] = np.where(np.arange(len(table)) < 40, "X", "Y")
-    table.loc[:29, "score_7d"] = np.nan
+    table.loc[[*range(30), *range(60, 70)], "score_7d"] = np.nan
     told = missing_outcomes(cohort_from_frame(table, short_cohort.protocol), "pre", "response")
     row = told.table.set_index("characteristic").loc["site X"]
     assert row["others"] > 0.4 > row["completers"] > 0
