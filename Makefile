@@ -6,7 +6,7 @@ BIN := .venv/bin
 REALDATA := $(or $(KETAPREDICT_REALDATA),../shared/realdata)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: env extras docs demo test test-fast lint types bench bench-scoring bench-spark bench-truth lock clean
+.PHONY: env extras docs demo test test-slow lint types bench bench-scoring bench-spark bench-truth lock clean
 env: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml .python-version | $(UV_READY)
@@ -29,11 +29,15 @@ env: .venv/.ready
 demo: env
 	$(BIN)/ketapredict demo
 
-test: env .extra/notebooks/.ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
+# Two at a time; files whole, so that what a file's tests share is made once.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
-test-fast: env
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+test: env
+	$(PYTEST) -m "not slow"
+
+# Whole trainings, the README's commands, notebooks, the benchmarks on small input, Spark.
+test-slow: env .extra/notebooks/.ready
+	$(PYTEST) -m slow
 
 docs: env
 	$(BIN)/python docs/examples.py
