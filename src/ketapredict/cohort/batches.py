@@ -14,6 +14,7 @@ import pandas as pd
 from ketapredict.cohort import parquet, sas
 from ketapredict.cohort.cells import as_text
 from ketapredict.cohort.headers import refuse_repeated
+from ketapredict.cohort.table_files import expected_parts, is_parquet
 from ketapredict.cohort.tables import Table, without_markers
 from ketapredict.cohort.text_source import TextSource
 from ketapredict.cohort.wide_table import file_sha256
@@ -68,7 +69,7 @@ class SourceBatches:
         self._schema: pa.Schema | None = None
         self._text: TextSource | None = None
         head = b"" if path.is_dir() else _head(path)
-        self._parts = parquet.parts_of(path) if path.is_dir() else [path] * parquet.is_parquet(path)
+        self._parts = expected_parts(path) if path.is_dir() else [path] * is_parquet(path)
         if self._parts:
             self._schema = parquet.schema_of(path, self._parts)
             self.header = list(self._schema.names)

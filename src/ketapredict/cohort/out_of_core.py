@@ -26,7 +26,6 @@ from ketapredict.cohort.evaluation import evaluate_condition
 from ketapredict.cohort.item_rows import refuse_absent_items
 from ketapredict.cohort.joins import JoinedTables, only_file, read_joined, table_paths
 from ketapredict.cohort.mapping import CourseBlock, Mapping, check_against_protocol
-from ketapredict.cohort.parquet import SUFFIX, parts_of
 from ketapredict.cohort.protocols import BASELINE, Protocol
 from ketapredict.cohort.raw_courses import NO_FIELD
 from ketapredict.cohort.read import cohort_of, merged_extras
@@ -53,6 +52,7 @@ from ketapredict.cohort.spool import (
     sort_rejects,
     sort_spool,
 )
+from ketapredict.cohort.table_files import PARQUET, parts_of
 from ketapredict.cohort.validation import refuse_unknown_columns, require_columns
 from ketapredict.errors import CohortError, FileError
 
@@ -100,7 +100,7 @@ def is_large(mapping: Mapping | None, path: Path) -> bool:
     What counts are its cells and, of text, the bytes that a compressed file unpacks to.
     """
     main = _main_path(mapping, path)
-    parts = parts_of(main) or ([main] if main.name.lower().endswith(SUFFIX) and main.is_file() else [])
+    parts = parts_of(main) or ([main] if main.name.lower().endswith(PARQUET) and main.is_file() else [])
     if parts:
         import pyarrow as pa
         import pyarrow.parquet as pq

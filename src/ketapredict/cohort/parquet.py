@@ -7,48 +7,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ketapredict.cohort.headers import refuse_repeated
+from ketapredict.cohort.table_files import expected_parts
 from ketapredict.errors import FileError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SUFFIX = ".parquet"
-_MAGIC = b"PAR1"
 OTHER_COLUMNS = (
     "{name}: expected the columns of {first}, found others. Parts of one table have the same columns, in any order; "
     "tables of their own are named under [tables] in a mapping."
 )
 SEVERAL_TYPES = "{name}: expected each column of one type in all parts, found several. Write them with one type."
-
-
-def parts_of(folder: Path) -> list[Path]:
-    """Return the parts of a folder in the order of their names; empty if it is no folder of parts.
-
-    Files that start with `_` or `.` (marks of the program that wrote them) do not count.
-
-    Raises
-    ------
-    FileError
-        If parts lie in sub-folders: the names of those folders are columns that no part holds.
-    """
-    if not folder.is_dir():
-        return []
-    files = sorted(file for file in folder.iterdir() if file.name.lower().endswith(SUFFIX) and _counts(file))
-    folders = [file for file in folder.iterdir() if file.is_dir() and "=" in file.name and _counts(file)]
-    if folders and any(folder.rglob(f"*{SUFFIX}")):
-        raise FileError(
-            f"{folder.name}: expected the parts in the folder itself, found them in sub-folders (partitions). Name the "
-            "folder of one partition, or write the table without partitions."
-        )
-    return [file for file in files if file.is_file()]
-
-
-def is_parquet(path: Path) -> bool:
-    """Whether a file is Parquet, by its first bytes."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def read_parquet(content: bytes, name: str) -> pd.DataFrame:
@@ -89,7 +58,7 @@ def read_parts(folder: Path) -> tuple[pd.DataFrame, str]:
 
     tables = []
     digest = hashlib.sha256()
-    parts = parts_of(folder)
+    parts = expected_parts(folder)
     for part in parts:
         try:
             content = part.read_bytes()
@@ -144,10 +113,6 @@ def _plain_type(kind: "pa.DataType") -> "pa.DataType":
     if pa.types.is_dictionary(kind):
         return kind.value_type
     return pa.float64() if pa.types.is_decimal(kind) else kind
-
-
-def _counts(file: Path) -> bool:
-    return not file.name.startswith(("_", "."))
 
 
 def _frame(table: "pa.Table", name: str) -> pd.DataFrame:

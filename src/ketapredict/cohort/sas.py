@@ -11,7 +11,6 @@ import pandas as pd
 
 from ketapredict.errors import FileError
 
-SUFFIXES = (".xpt", ".sas7bdat")
 _XPORT_MAGIC = (b"HEADER RECORD*******LIBRARY HEADER", b"HEADER RECORD*******LIBV8")
 _NAMES, _ROWS = b"HEADER RECORD*******NAM", b"HEADER RECORD*******OBS"
 _NEXT_MEMBER = b"HEADER RECORD*******MEM"

@@ -14,7 +14,6 @@ from ketapredict.cohort.headers import refuse_repeated
 from ketapredict.errors import FileError
 
 UNNAMED = "unnamed_"
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", parquet.SUFFIX, ".xlsx", *sas.SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -52,18 +51,6 @@ class Table:
     def row_count(self) -> int:
         """Number of rows of the file, with those of a wrong number of fields."""
         return len(self.rows) + len(self.ragged)
-
-
-def is_table_file(path: Path) -> bool:
-    """Whether the file's name ends like that of a table."""
-    return path.is_file() and path.name.lower().endswith(TABLE_SUFFIXES)
-
-
-def table_stem(path: Path) -> str:
-    """Return the name of a table in lower case without the ending that tells its format."""
-    name = path.name.lower()
-    endings = sorted((ending for ending in TABLE_SUFFIXES if name.endswith(ending)), key=len)
-    return name.removesuffix(endings[-1]) if endings else name
 
 
 def read_table(path: str | Path, missing: tuple[str, ...] = MISSING_MARKERS) -> Table:
@@ -117,10 +104,6 @@ def read_table(path: str | Path, missing: tuple[str, ...] = MISSING_MARKERS) -> 
 
 
 def _read_folder(folder: Path, missing: tuple[str, ...]) -> Table:
-    if not parquet.parts_of(folder):
-        raise FileError(
-            f"Expected a table file, found the folder {folder.name}. Name a file, or use a mapping with [tables]."
-        )
     frame, digest = parquet.read_parts(folder)
     rows = np.arange(1, len(frame) + 1)
     return _table(folder.name, frame, rows, np.empty(0, dtype=np.int64), digest, missing, [], may_have_commas=False)
