@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.cohort import parquet, sas
+from ketapredict.cohort.arrow_cells import frame_of
 from ketapredict.cohort.cells import as_text
 from ketapredict.cohort.headers import refuse_repeated
 from ketapredict.cohort.table_files import expected_parts, is_parquet
@@ -41,6 +42,8 @@ class SourceBatches:
         Complete after the last batch.
     sha256 : str
         Set after the last batch.
+    unreadable : set of str
+        Columns of which no cell can be made; complete after the last batch.
 
     Parameters
     ----------
@@ -63,6 +66,7 @@ class SourceBatches:
         self.ragged: list[int] = []
         self.row_count = 0
         self.sha256 = ""
+        self.unreadable: set[str] = set()
         self._path = path
         self._markers = frozenset(missing)
         self._rows = rows
@@ -102,9 +106,11 @@ class SourceBatches:
 
     def table(self, raw: "pa.Table", rows: np.ndarray) -> Table:
         """Return a batch's raw cells, all columns or some, as a source table."""
-        frame = raw.to_pandas(date_as_object=False, ignore_metadata=True)
+        frame = frame_of(raw)
         frame = frame.apply(without_markers, args=(self._markers,)) if len(frame) else frame
-        return Table(self.name, frame, rows, np.empty(0, dtype=np.int64), self.sha256, self.decimal_comma)
+        none = np.empty(0, dtype=np.int64)
+        unreadable = frozenset(self.unreadable)
+        return Table(self.name, frame, rows, none, self.sha256, self.decimal_comma, unreadable=unreadable)
 
     def _numbered(self, raw: "pa.Table") -> "tuple[pa.Table, np.ndarray]":
         first = self.row_count + 1
@@ -112,19 +118,25 @@ class SourceBatches:
         return raw, np.arange(first, first + raw.num_rows, dtype=np.int64)
 
     def _parquet(self) -> Iterator["tuple[pa.Table, np.ndarray]"]:
+        digest = hashlib.sha256()
+        for part in self._parts:
+            for batch in self._batches_of(part):
+                raw, unreadable = parquet.readable(batch, self._schema, self.name)
+                self.unreadable |= unreadable
+                yield self._numbered(raw)
+            digest.update(f"{part.name}\x1f{file_sha256(part)}\n".encode())
+        self.sha256 = digest.hexdigest() if self._path.is_dir() else file_sha256(self._path)
+
+    def _batches_of(self, part: Path) -> Iterator["pa.Table"]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        digest = hashlib.sha256()
-        for part in self._parts:
-            try:
-                with pq.ParquetFile(part, memory_map=True) as file:
-                    for batch in file.iter_batches(self._rows):
-                        yield self._numbered(pa.Table.from_batches([batch]).select(self.header).cast(self._schema))
-            except (pa.ArrowException, OSError):
-                raise FileError(f"{part.name}: expected a Parquet file, found a damaged one.") from None
-            digest.update(f"{part.name}\x1f{file_sha256(part)}\n".encode())
-        self.sha256 = digest.hexdigest() if self._path.is_dir() else file_sha256(self._path)
+        try:
+            with pq.ParquetFile(part, memory_map=True) as file:
+                for batch in file.iter_batches(self._rows):
+                    yield pa.Table.from_batches([batch])
+        except (pa.ArrowException, OSError):
+            raise FileError(f"{part.name}: expected a Parquet file, found a damaged one.") from None
 
     def _sas(self) -> Iterator["tuple[pa.Table, np.ndarray]"]:
         import pyarrow as pa

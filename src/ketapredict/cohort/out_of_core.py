@@ -40,6 +40,7 @@ from ketapredict.cohort.reshape import (
     one_row_one_course,
     ragged_notice,
     refuse_files_without_header,
+    refuse_unreadable_columns,
     source_names,
 )
 from ketapredict.cohort.sas import is_sas
@@ -225,6 +226,7 @@ class _Work:
             *self.others,
         ]
         refuse_files_without_header(mapping, self.tables, self.declared)
+        refuse_unreadable_columns(mapping, self.tables, self.declared)
         self.joined = JoinedTables(mapping, self.tables)
         wanted = source_names(mapping) | {key for join in mapping.joins for key in join.left}
         wanted |= set(self.declared) if mapping.same_names else set()
@@ -263,6 +265,7 @@ class _Work:
         spool: Spool | None = None
         for raw, rows in self.main.arrow():
             whole = self.main.table(raw, rows)
+            refuse_unreadable_columns(self.mapping, [(self.tables[0][0], whole)], self.declared)
             self.simulated = self.simulated or holds_simulated(whole.frame)
             frame, numbers, commas = self.joined.join(whole)
             self.header = list(frame.columns)
