@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort import parquet, sas
+from ketapredict.cohort import parquet
 from ketapredict.cohort.arrow_cells import frame_of
-from ketapredict.cohort.cells import as_text
 from ketapredict.cohort.headers import refuse_repeated
+from ketapredict.cohort.sas import is_sas
+from ketapredict.cohort.sas_source import SasSource
 from ketapredict.cohort.table_files import expected_parts, is_parquet
 from ketapredict.cohort.tables import Table, without_markers
 from ketapredict.cohort.text_source import TextSource
@@ -48,7 +49,7 @@ class SourceBatches:
     Parameters
     ----------
     path : Path
-        Delimited text in UTF-8 (gzip too), Parquet (file or folder) or SAS.
+        Delimited text (gzip too), Parquet (file or folder) or SAS.
     missing : tuple of str
         Cells that mean missing.
     rows : int
@@ -72,13 +73,16 @@ class SourceBatches:
         self._rows = rows
         self._schema: pa.Schema | None = None
         self._text: TextSource | None = None
+        self._sas: SasSource | None = None
         head = b"" if path.is_dir() else _head(path)
         self._parts = expected_parts(path) if path.is_dir() else [path] * is_parquet(path)
         if self._parts:
             self._schema = parquet.schema_of(path, self._parts)
             self.header = list(self._schema.names)
-        elif sas.is_sas(head):
-            self.header = sas.header_of(path)
+        elif is_sas(head):
+            self._sas = SasSource(path)
+            self.header = list(self._sas.kinds)
+            self.notices = self._sas.notices
         elif head.startswith(b"PK\x03\x04"):
             raise FileError(
                 f"{path.name}: expected a file that can be read in batches, as large inputs and Spark need; found "
@@ -99,8 +103,8 @@ class SourceBatches:
             yield from self._parquet()
         elif self._text is not None:
             yield from self._blocks(self._text)
-        else:
-            yield from self._sas()
+        elif self._sas is not None:
+            yield from self._chunks(self._sas)
         if not self.row_count:
             raise FileError(f"{self.name}: expected rows below the header, found none.")
 
@@ -138,16 +142,15 @@ class SourceBatches:
         except (pa.ArrowException, OSError):
             raise FileError(f"{part.name}: expected a Parquet file, found a damaged one.") from None
 
-    def _sas(self) -> Iterator["tuple[pa.Table, np.ndarray]"]:
+    def _chunks(self, source: SasSource) -> Iterator["tuple[pa.Table, np.ndarray]"]:
         import pyarrow as pa
 
-        schema = None
-        for frame in sas.read_in_chunks(self._path, self._rows):
-            texts = [name for name in frame if frame[name].dtype == object]
-            raw = pa.Table.from_pandas(frame.assign(**{name: as_text(frame[name]) for name in texts}))
-            raw = raw.replace_schema_metadata(None)
-            schema = schema or raw.schema
-            yield self._numbered(raw.cast(schema))
+        types = {"text": pa.string(), "time": pa.string(), "number": pa.float64(), "date": pa.timestamp("us")}
+        schema = pa.schema([(name, types[kind]) for name, kind in source.kinds.items()])
+        for frame in source.chunks(self._rows):
+            yield self._numbered(
+                pa.Table.from_pandas(frame, schema, preserve_index=False).replace_schema_metadata(None)
+            )
         self.sha256 = file_sha256(self._path)
 
     def _blocks(self, text: TextSource) -> Iterator["tuple[pa.Table, np.ndarray]"]:

@@ -172,7 +172,7 @@ def make_courses(
     Raises
     ------
     FileError, MappingError, CohortError
-        As `read_cohort`. An Excel file, text in another encoding than UTF-8 and cells with line breaks are refused.
+        As `read_cohort`. An Excel file is refused.
     """
     path = Path(path)
     if mapping is not None:
