@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.cells import as_days, as_number, as_text
-from ketapredict.cohort.derivations import Problem, date_expectation
+from ketapredict.cohort.derivations import Problem, date_expectation, no_numbers
 from ketapredict.cohort.evaluation import evaluate_condition
 from ketapredict.cohort.headers import listed
 from ketapredict.cohort.mapping import Visits
@@ -188,7 +188,10 @@ def _hours(
         name = visits.times[0]
         hours, invalid = as_number(frame[name], decimal_comma=name in decimal_commas)
         if (invalid & needed).any():
-            problems.append((name, Problem(invalid & needed, "number", f"a number in {name}")))
+            told = no_numbers(
+                frame[name], invalid & needed, f"a number in {name}", decimal_comma=name in decimal_commas
+            )
+            problems += [(name, problem) for problem in told]
         if visits.study_day:
             no_day = (hours == 0) & needed
             if no_day.any():
