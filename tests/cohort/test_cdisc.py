@@ -92,7 +92,7 @@ def test_adam_items_and_a_further_parameter(plain: Cohort, frame: pd.DataFrame, 
         (MARK, f"{FURTHER}\n{item}\n{parameter}"),
         (DIAGNOSIS, ""),
         ('\nscore = "AVAL"', "\n" + as_items),
-        ('where = \'PARAMCD == "MADRSTOT" and DTYPE is None and (ANL01FL == "Y" or ABLFL == "Y")\'', ""),
+        ('PARAMCD == "MADRSTOT" and DTYPE is None and (ANL01FL == "Y" or ABLFL == "Y") and ', ""),
     )
     found = read_cohort(tmp_path, own)
     same(found, plain, without=("suicidality_item",))
@@ -112,6 +112,36 @@ def test_sdtm(plain: Cohort, frame: pd.DataFrame, tmp_path: Path) -> None:
     lines = ('# [[join]]\n# table = "vs"\n# on = "USUBJID"\n# where', '[[join]]\ntable = "vs"\non = "USUBJID"\nwhere')
     own = adjusted(SDTM, tmp_path, lines, ("# systolic_mmhg", "systolic_mmhg"), ('dm = "dm"', 'dm = "dm"\nvs = "vs"'))
     assert_frame_equal(read_cohort(tmp_path, own).table[["systolic_mmhg"]], frame[["systolic_mmhg"]])
+
+
+# Not treated: no arm, no date of a dose; out of the safety set; the words of older SDTM for who failed screening.
+UNTREATED = [
+    {"TRT01A": "", "SAFFL": "N", "ACTARM": "", "RFXSTDTC": ""},
+    {"TRT01A": "", "SAFFL": "Y", "ACTARM": "", "RFXSTDTC": "2024-03-04"},
+    {"TRT01A": "Ketamine", "SAFFL": "", "ACTARM": "Screen Failure", "RFXSTDTC": ""},
+    {"TRT01A": "Screen Failure", "SAFFL": "N", "ACTARM": "Not Assigned", "RFXSTDTC": ""},
+]
+
+
+@pytest.mark.parametrize("name", ["adam", "sdtm"])
+def test_who_was_not_treated_becomes_no_course(frame: pd.DataFrame, tmp_path: Path, name: str) -> None:
+    """An absent arm counts as active: a screen failure with ratings would be a course on the drug."""
+    patients = trial_files.adsl(frame) if name == "adam" else trial_files.dm(frame)
+    records = trial_files.adqs(frame) if name == "adam" else trial_files.qs(frame)
+    left_out = frame["course_id"][: len(UNTREATED)]
+    for place, cells in enumerate(UNTREATED):
+        for column in set(cells) & set(patients):
+            patients.loc[place, column] = cells[column]
+    write_xpt(patients, tmp_path / ("adsl.xpt" if name == "adam" else "dm.xpt"))
+    write_xpt(records, tmp_path / ("adqs.xpt" if name == "adam" else "qs.xpt"))
+    found = read_cohort(tmp_path, name)
+    assert not len(found.rejects), found.rejects
+    assert found.table["course_id"].tolist() == frame["course_id"][len(UNTREATED) :].tolist()
+    assert (found.table["arm"] == "ketamine").all()
+    counts = found.counts
+    others = records[~records["USUBJID"].isin(left_out)]
+    assert counts.used == (len(others) // 4 if name == "adam" else len(others))
+    assert (counts.filtered, counts.unmatched) == (len(records) - counts.used, 0)
 
 
 def test_drafts_point_to_the_mapping_and_print_it(frame: pd.DataFrame, tmp_path: Path) -> None:

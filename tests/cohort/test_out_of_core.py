@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +267,83 @@ def test_excel_is_refused_with_the_reason_whatever_its_size(tmp_path: Path) -> N
     pd.DataFrame({"a": [1]}).to_excel(tmp_path / "t.xlsx", index=False)
     with pytest.raises(FileError, match=r"t\.xlsx: expected .* read in batches, .* Spark .* Save it as CSV or Parquet"):
         make_courses(None, tmp_path / "t.xlsx", PROTOCOL, tmp_path)
+
+
+LONG = 1234567890123456789
+
+
+@pytest.mark.parametrize("key", ["int64", "decimal", "bytes", "text"])
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_long_ids_in_keys_labels_and_templates(tmp_path: Path, key: str, size: int) -> None:
+    """Next to each other, with a missing one between: as float64 all would be one course."""
+    types = {"int64": pa.int64(), "decimal": pa.decimal128(38, 0), "bytes": pa.binary(), "text": pa.string()}
+
+    def keys(values: list[int | None]) -> pa.Array:
+        if key in ("bytes", "text"):
+            return pa.array([None if value is None else str(value) for value in values]).cast(types[key])
+        return pa.array(values).cast(types[key])
+
+    patients = [LONG, LONG + 1, None, LONG + 2]
+    rows = [(patient, visit, score) for patient in patients for visit, score in ((0, 30), (None, 7), (1, 20))]
+    visits = {
+        "id": keys([patient for patient, _, _ in rows]),
+        "visit": pa.array([visit for _, visit, _ in rows], pa.int32()),
+        "score": pa.array([score for _, _, score in rows], pa.decimal128(5, 1)),
+        "tags": pa.array([["unused"]] * len(rows)),
+    }
+    people = {
+        "no": keys([LONG, LONG + 1, LONG + 9]),
+        "age": pa.array([40, None, 50]),
+        "ward": keys([LONG + 3, LONG + 4, None]),
+        "picture": pa.array([b"\xff\xd8", b"", None]),
+    }
+    pq.write_table(pa.table(visits), tmp_path / "visits.parquet")
+    pq.write_table(pa.table(people), tmp_path / "people.parquet")
+    mapping: dict[str, Any] = {
+        "tables": {"visits": "visits.parquet", "people": "people.parquet"},
+        "join": [{"table": "people", "on": {"left": "id", "right": "no"}, "optional": True}],
+        "constants": {"scale": "MADRS", "diagnosis": "MDD"},
+        "columns": {"patient_id": "id", "site": "ward", "age_years": "age"},
+        "course": [
+            {
+                "course_id": "{id}-a",
+                "where": f'id != "{LONG + 2}" or ward is None',
+                "visits": {"label": "visit", "score": "score", "points": {"baseline": 0, "24h": 1}},
+            }
+        ],
+    }
+    cohort = same(tmp_path, mapping_from_plain(mapping), tmp_path / "out", size)
+    table = cohort.table
+    assert table["course_id"].tolist() == [f"{LONG}-a", f"{LONG + 1}-a", f"{LONG + 2}-a"]
+    assert table["patient_id"].tolist() == [str(LONG), str(LONG + 1), str(LONG + 2)]
+    assert table["site"].fillna("").tolist() == [str(LONG + 3), str(LONG + 4), ""]
+    assert table["age_years"].fillna(0).tolist() == [40, 0, 0]
+    assert table["score_24h"].tolist() == [20] * 3
+    for column in ("tags", "picture"):
+        used = mapping | {"columns": {**mapping["columns"], "site": column}}
+        for read in (read_cohort, lambda path, own: make_courses(own, path, PROTOCOL, tmp_path, batch_rows=2)):
+            with pytest.raises(FileError, match=f"column {column}: expected text, numbers, dates"):
+                read(tmp_path, mapping_from_plain(used))
+
+
+def test_an_id_of_the_contract_keeps_its_digits(tmp_path: Path) -> None:
+    table = {
+        "course_id": pa.array([LONG, None, LONG + 1]),
+        "scale": ["MADRS"] * 3,
+        "diagnosis": ["MDD"] * 3,
+        "score_baseline": pa.array([30, 31, None]),
+        "failed_ect": pa.array([Decimal("1.00"), None, Decimal("0.00")]),
+    }
+    pq.write_table(pa.table(table), tmp_path / "t.parquet")
+    cohort = same(tmp_path / "t.parquet", None, tmp_path / "out", 1)
+    assert cohort.table[["course_id", "failed_ect"]].to_numpy().tolist() == [[str(LONG), 1]]
+    assert cohort.rejects["course_id"].fillna("").tolist() == ["", str(LONG + 1)]
+
+
+def test_courses_of_two_blocks_whose_ids_are_of_two_types(tmp_path: Path) -> None:
+    table = {"whole": pa.array([LONG, 1]), "broken": pa.array([0.5, 1.5]), "score": pa.array([30, 31])}
+    pq.write_table(pa.table(table), tmp_path / "t.parquet")
+    blocks = [{"course_id": name} for name in ("whole", "broken")]
+    mapping = {**BASE, "columns": {"score_baseline": "score"}, "course": blocks}
+    found = same(tmp_path / "t.parquet", mapping_from_plain(mapping), tmp_path / "out", 1)
+    assert found.table["course_id"].tolist() == [str(LONG), "1", "0.5", "1.5"]

@@ -1,3 +1,5 @@
+import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -6,8 +8,13 @@ from pandas.testing import assert_frame_equal
 
 from ketapredict.cohort import Cohort, draft_mapping, read_cohort
 from ketapredict.cohort.mapping_file import mapping_from_plain
+from ketapredict.cohort.out_of_core import make_courses
+from ketapredict.cohort.protocols import BUILT_IN
 from ketapredict.cohort.tables import read_table
 from ketapredict.errors import FileError
+from ketapredict.score.inputs import open_input
+
+PROTOCOL = BUILT_IN["induction-course"]
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +79,64 @@ def test_parts_of_several_types_and_columns(parts: Path, tmp_path: Path) -> None
     frame.to_parquet(tmp_path / "p" / "site=a" / "x.parquet")
     with pytest.raises(FileError, match="sub-folders"):
         read_table(tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    "place", ["2024/b.parquet", "2024/01/b.PARQUET", "site=a/b.parquet", "b.parquet/x", "old/b.pq"]
+)
+@pytest.mark.parametrize("reader", ["memory", "disk", "wide"])
+def test_parts_in_sub_folders_are_refused_not_left_out(parts: Path, tmp_path: Path, place: str, reader: str) -> None:
+    read = {
+        "memory": read_table,
+        "disk": lambda path: make_courses(None, path, PROTOCOL, tmp_path),
+        "wide": lambda path: open_input(path, None, PROTOCOL, (), tmp_path),
+    }[reader]
+    below = parts / place
+    below.parent.mkdir(parents=True)
+    shutil.copy(min(parts.glob("part*")), below)
+    found = re.escape(place.split("/")[0])
+    message = rf"cohort\.parquet: expected the parts in the folder itself, found some in sub-folders \({found}\)"
+    with pytest.raises(FileError, match=message):
+        read(parts)
+    for part in parts.glob("part*"):
+        part.unlink()
+    with pytest.raises(FileError, match=message):
+        read(parts)
+
+
+@pytest.mark.parametrize("name", ["more.csv", "more.TSV.gz", "more.pq", "more.xlsx", "part-00007", "more.parquet.1"])
+def test_other_data_beside_parts_is_refused_not_left_out(parts: Path, tmp_path: Path, name: str) -> None:
+    shutil.copy(min(parts.glob("part*")), parts / name)
+    for read in (read_table, lambda path: open_input(path, None, PROTOCOL, (), tmp_path)):
+        with pytest.raises(FileError, match=rf"expected Parquet parts of one table \(part-\S+\), found {name} beside"):
+            read(parts)
+
+
+def test_what_is_no_data_may_stand_beside_parts(sample: Cohort, parts: Path) -> None:
+    (parts / "README.md").write_text("of the registry")
+    (parts / "schema.json").write_text("{}")
+    for place in ("_delta_log/a.parquet", ".hidden/a.parquet", "notes/_old/a.parquet", "notes/a.md"):
+        (parts / place).parent.mkdir(parents=True, exist_ok=True)
+        (parts / place).touch()
+    (parts / "_old.csv").touch()
+    assert_frame_equal(read_cohort(parts).table, sample.table)
+
+
+def test_the_folder_of_a_mapping_may_hold_whatever_it_likes(sample: Cohort, parts: Path) -> None:
+    """Parts of one table, files of others, folders: what is read is named."""
+    folder = parts.parent
+    (folder / "archive" / "2024").mkdir(parents=True)
+    shutil.copy(min(parts.glob("part*")), folder / "archive" / "2024" / "old.parquet")
+    shutil.copy(min(parts.glob("part*")), folder / "other.parquet")
+    (folder / "people.csv").write_text("id,x\na,1\n")
+    for name in ("cohort.parquet", "cohort"):
+        mapping = mapping_from_plain({"same_names": True, "tables": {"cohort": name}})
+        assert_frame_equal(read_cohort(folder, mapping).table, sample.table)
+    (folder / "other.parquet").unlink()
+    with pytest.raises(FileError, match=r"Expected a table file, found nothing at \S+visits\.csv"):
+        read_cohort(folder, mapping_from_plain({"same_names": True, "tables": {"visits": "visits.csv"}}))
+    sample.table.to_csv(folder / "people.csv", index=False)
+    assert_frame_equal(read_cohort(folder, mapping_from_plain({"same_names": True})).table, sample.table)
 
 
 def test_the_same_cohort_from_every_format(sample: Cohort, mappings: Path, tmp_path: Path) -> None:

@@ -92,6 +92,37 @@ def test_bom_semicolons_and_decimal_commas(write: Write, table_text: TableText) 
     assert "semicolon as delimiter, decimal commas" in cohort.notices[0]
 
 
+def test_decimal_commas_in_quotes_say_how_they_are_read(write: Write) -> None:
+    header = "course_id,diagnosis,scale,score_baseline,score_end,bmi_kg_m2\n"
+    path = write(header + 'a,MDD,MADRS,"34,5",12,"22,5"\nb,MDD,MADRS,x,12,\nc,MDD,MADRS,34.5,12,22.5\n')
+    cohort = read_cohort(path)
+    hint = ' (if commas are decimal: decimal = "," in a mapping)'
+    told = cohort.rejects.sort_values(["row", "column"])[["row", "column", "expected"]].to_numpy().tolist()
+    score, bmi = "a number within the scale, in points", cohort.columns["bmi_kg_m2"].expectation
+    assert told == [[1, "bmi_kg_m2", bmi + hint], [1, "score_baseline", score + hint], [2, "score_baseline", score]]
+    assert "22,5" not in str(told)
+    mapping = {
+        "same_names": True,
+        "columns": {
+            "bmi_kg_m2": {"expr": "bmi_kg_m2 * 1"},
+            "score_baseline": {"from": "score_baseline", "times": 1, "plus": 0.5},
+        },
+    }
+    rejects = read_cohort(path, mapping_from_plain(mapping)).rejects
+    assert rejects["expected"].str.endswith(hint).tolist() == [True, True, False]
+    found = read_cohort(path, mapping_from_plain(mapping | {"decimal": ","}))
+    assert found.table[["score_baseline", "bmi_kg_m2"]].to_numpy().tolist() == [[35, 22.5]]
+
+
+def test_hours_with_decimal_commas_in_quotes_say_how_they_are_read(write: Write) -> None:
+    path = write('id,h,s\na,0,30\na,"0,7",20\na,24,10\nb,0,30\nb,x,20\n')
+    visits = {"hours": "h", "score": "s"}
+    mapping = {"constants": {"scale": "MADRS", "diagnosis": "MDD"}, "course": [{"course_id": "id", "visits": visits}]}
+    rejects = read_cohort(path, mapping_from_plain(mapping)).rejects
+    told = ['a number in h (if commas are decimal: decimal = "," in a mapping)', "a number in h"]
+    assert rejects["expected"].tolist() == told
+
+
 def test_rows_with_a_wrong_number_of_fields(write: Write, table_text: TableText) -> None:
     cohort = read_cohort(write(table_text(4, {2: "k2,MDD,MADRS", 3: f"k3{',' * 20}{SECRET}"})))
     assert cohort.rejects[["row", "column", "rule"]].to_numpy().tolist() == [[2, "", "fields"], [3, "", "fields"]]

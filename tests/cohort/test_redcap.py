@@ -89,6 +89,66 @@ def test_repeats_by_event_and_number(tmp_path: Path, dictionary: Path) -> None:
     assert course[["age_years", "score_baseline", "score_24h", "score_end"]].tolist() == [40, 30, 20, 10]
 
 
+def with_medication(export: Path, key: dict[str, object]) -> pd.DataFrame:
+    """Add two repeats of another form to every third record."""
+    frame = pd.read_csv(export, dtype="str")
+    rows = []
+    for record in frame["record_id"].unique()[::3]:
+        for number in (1, 2):
+            repeat = {"redcap_repeat_instrument": "medication", "redcap_repeat_instance": str(number)}
+            rows.append({"record_id": record, **key, **repeat, "drug": "x"})
+    both = pd.concat([frame, pd.DataFrame(rows, dtype="str")], ignore_index=True)
+    both.to_csv(export, index=False)
+    return both
+
+
+def test_another_form_repeats_in_the_event_of_a_rating(plain: Cohort, dictionary: Path, tmp_path: Path) -> None:
+    export = redcap_files.longitudinal(plain.table, tmp_path / "export.csv")
+    rows = with_medication(export, {"redcap_event_name": "baseline_arm_1"})
+    mapping = drafted(export, dictionary)
+    text = mapping.read_text("utf-8")
+    assert 'label = "redcap_event_name"\n' in text
+    assert 'baseline = "baseline_arm_1"\n' in text
+    found = read_cohort(export, mapping)
+    assert not len(found.rejects), found.rejects
+    assert_frame_equal(found.table, plain.table)
+    repeats = int((rows["redcap_repeat_instrument"] == "medication").sum())
+    assert repeats > 0
+    assert (found.counts.filtered, found.counts.used) == (repeats, len(rows) - repeats)
+
+
+def test_another_form_repeats_beside_the_repeats_of_the_ratings(
+    plain: Cohort, dictionary: Path, tmp_path: Path
+) -> None:
+    export = redcap_files.repeating(plain.table, tmp_path / "export.csv")
+    with_medication(export, {})
+    mapping = drafted(export, dictionary)
+    text = mapping.read_text("utf-8")
+    assert 'label = "redcap_repeat_instance"\n' in text
+    assert 'redcap_repeat_instrument is None or redcap_repeat_instrument == "madrs"' in text
+    # By the number of the repeat, in a course of which no rating is missing.
+    points = "\n".join(f"{name} = {place}" for place, name in enumerate(("baseline", *PROTOCOL.names), 1))
+    mapping.write_text(text.replace('baseline = "TODO"', points), "utf-8")
+    found = read_cohort(export, mapping)
+    assert not len(found.rejects), found.rejects
+    scores = ["score_baseline", *(f"score_{name}" for name in PROTOCOL.names)]
+    whole = plain.table[scores].notna().all(axis=1)
+    assert whole.any()
+    assert_frame_equal(found.table[whole][["course_id", *scores]], plain.table[whole][["course_id", *scores]])
+
+
+def test_another_form_repeats_in_a_project_without_events(dictionary: Path, tmp_path: Path) -> None:
+    names = ["record_id", "redcap_repeat_instrument", "redcap_repeat_instance", "age", "madrs_total", "drug"]
+    rows = [("a", "", "", 40, 30, ""), ("a", "medication", 1, "", "", "x"), ("a", "medication", 2, "", "", "y")]
+    pd.DataFrame(rows, columns=names).to_csv(tmp_path / "e.csv", index=False)
+    text = draft_redcap(tmp_path / "e.csv", dictionary, PROTOCOL).replace('diagnosis = "TODO"', 'diagnosis = "MDD"')
+    assert "[course.visits]" not in text
+    (tmp_path / "m.toml").write_text(text, "utf-8")
+    found = read_cohort(tmp_path / "e.csv", tmp_path / "m.toml")
+    assert found.table[["course_id", "age_years", "score_baseline"]].to_numpy().tolist() == [["a", 40, 30]]
+    assert (found.counts.used, found.counts.filtered) == (1, 2)
+
+
 def test_items_without_a_total(tmp_path: Path) -> None:
     rows = [["record_id", "f", "", "text", "ID", "", "", ""]]
     for number in range(1, 11):

@@ -10,10 +10,11 @@ from tests.cohort.sas7bdat_writer import ROWS_COMPRESSED, write_sas7bdat
 from tests.cohort.trial_files import write_xpt
 
 from ketapredict.cohort import Cohort, read_cohort
-from ketapredict.cohort.cells import as_days
+from ketapredict.cohort.batches import SourceBatches
+from ketapredict.cohort.cells import MISSING_MARKERS, as_days
 from ketapredict.cohort.mapping_file import mapping_from_plain
-from ketapredict.cohort.sas import read_in_chunks
-from ketapredict.cohort.tables import read_table
+from ketapredict.cohort.sas_source import SasSource
+from ketapredict.cohort.tables import Table, read_table
 from ketapredict.errors import FileError
 
 FRAME = pd.DataFrame({"ID": ["a", "b", "c"], "X": [24.8, np.nan, 0.1], "DAY": [23410.0, np.nan, -1793.0]})
@@ -158,13 +159,113 @@ def test_a_transport_file_that_is_cut_anywhere_in_its_rows(tmp_path: Path, versi
     content = (tmp_path / "t.xpt").read_bytes()
     first = content.index(b"HEADER RECORD*******OBS") + 80
     row = 1 + 8 + 8 + long_text
-    assert len(read_table(tmp_path / "t.xpt").frame) == len(next(read_in_chunks(tmp_path / "t.xpt", 90))) == 60
+    assert len(read_table(tmp_path / "t.xpt").frame) == len(next(SasSource(tmp_path / "t.xpt").chunks(90))) == 60
     for size in (*range(first + 80, len(content), 240), first + 7 * row + 3):
-        rows_left, rest = divmod(size - first, row)
+        rest = (size - first) % row
         if size % 80 == 0 and not content[size - rest : size].strip(b" ") and rest < 80:
             continue
         (tmp_path / "t.xpt").write_bytes(content[:size])
         with pytest.raises(FileError, match="cut short"):
             read_table(tmp_path / "t.xpt")
         with pytest.raises(FileError, match="cut short"):
-            next(read_in_chunks(tmp_path / "t.xpt", rows_left + 1))
+            SasSource(tmp_path / "t.xpt")
+
+
+def in_chunks(path: Path, rows: int) -> Table:
+    """The file as one table again, from batches."""
+    source = SourceBatches(path, MISSING_MARKERS, rows)
+    tables = [source.table(raw, numbers) for raw, numbers in source.arrow()]
+    assert {str(table.frame.dtypes.to_dict()) for table in tables} == {str(tables[0].frame.dtypes.to_dict())}
+    frame = pd.concat([table.frame for table in tables], ignore_index=True)
+    rows_read = np.concatenate([table.rows for table in tables])
+    return Table(source.name, frame, rows_read, rows_read[:0], source.sha256, notices=tuple(source.notices))
+
+
+def the_same_in_chunks(path: Path) -> Table:
+    whole = read_table(path)
+    for rows in (1, 2, 3, len(whole.rows), 1000):
+        found = in_chunks(path, rows)
+        assert_frame_equal(found.frame, whole.frame, check_column_type=False)
+        assert found.notices == whole.notices
+        assert (found.rows.tolist(), found.sha256) == (whole.rows.tolist(), whole.sha256)
+    return whole
+
+
+KINDS = {
+    "text": (["", "", "", "b", ""], None),
+    "number": ([np.nan, np.nan, np.nan, 1.5, np.nan], "BEST12"),
+    "code": ([np.nan, np.nan, np.nan, 2.0, np.nan], "SEXF"),
+    "date": ([np.nan, np.nan, np.nan, 23410.0, np.nan], "DATE9"),
+    "datetime": ([np.nan, np.nan, np.nan, 2022629106.5, np.nan], "DATETIME20"),
+    "ISO datetime": ([np.nan, np.nan, np.nan, 2022629106.0, np.nan], "E8601DT"),
+    "time": ([np.nan, np.nan, np.nan, 28800.0, np.nan], "TIME8"),
+    "ISO time": ([np.nan, np.nan, np.nan, 28800.0, np.nan], "E8601TM"),
+    "no date at all": ([np.nan] * 5, "DATETIME20"),
+    "no time at all": ([np.nan] * 5, "TIME8"),
+    "no text at all": ([""] * 5, None),
+}
+
+
+@pytest.mark.parametrize("suffix", ["xpt", "sas7bdat"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_column_that_is_missing_at_first_in_chunks_as_in_memory(tmp_path: Path, suffix: str, kind: str) -> None:
+    cells, used = KINDS[kind]
+    frame = pd.DataFrame({"ID": list("abcde"), "X": cells})
+    path = tmp_path / f"t.{suffix}"
+    if suffix == "xpt":
+        formats = {"X": used} if used else {}
+        pyreadstat.write_xport(frame, path, file_format_version=8, table_name="T", variable_format=formats)
+    else:
+        write_sas7bdat(frame, path, {"X": used} if used else {})
+    found = the_same_in_chunks(path).frame["X"]
+    assert found.isna().tolist() == pd.Series(cells).replace("", np.nan).isna().tolist()
+    if "date" in kind:
+        assert found.dtype == "datetime64[us]"
+    elif kind == "time":
+        assert found[3] == "08:00:00"
+
+
+@pytest.mark.parametrize("suffix", ["xpt", "sas7bdat"])
+@pytest.mark.parametrize(
+    ("texts", "assumed"),
+    [
+        ([b"a", b"b", b"c", b"\xe9d"], True),
+        ([b"\xe9d", b"b", b"c", b"d"], True),
+        (["\u00e9d".encode(), b"b", b"c", b"\xe9d"], True),
+        ([b"a", "\u00e9d".encode(), b"c", b"d"], False),
+        ([b"a", b"b", b"c", b"d"], False),
+    ],
+    ids=["late", "at once", "after text that is UTF-8 too", "UTF-8", "ASCII"],
+)
+def test_one_encoding_for_the_whole_file_wherever_it_shows(
+    tmp_path: Path, suffix: str, texts: list[bytes], assumed: bool
+) -> None:
+    marks = [f"QQQ{number}" for number in range(len(texts))]
+    frame = pd.DataFrame({"ID": marks, "X": [1.0, 2.0, 3.0, 4.0]})
+    path = tmp_path / f"t.{suffix}"
+    if suffix == "xpt":
+        pyreadstat.write_xport(frame, path, file_format_version=5, table_name="T")
+    else:
+        write_sas7bdat(frame, path)
+    content = path.read_bytes()
+    for mark, text in zip(marks, texts, strict=True):
+        assert content.count(mark.encode()) == 1
+        content = content.replace(mark.encode(), text.ljust(4))
+    path.write_bytes(content)
+    table = the_same_in_chunks(path)
+    encoding = "cp1252" if assumed else "utf-8"
+    assert table.frame["ID"].tolist() == [text.decode(encoding) for text in texts]
+    assert any("Windows-1252" in notice for notice in table.notices) == assumed
+
+
+def test_what_no_encoding_can_read_is_refused_in_chunks_too(tmp_path: Path) -> None:
+    pyreadstat.write_xport(FRAME[["ID", "X"]], tmp_path / "t.xpt", file_format_version=5, table_name="T")
+    content = (tmp_path / "t.xpt").read_bytes()
+    place = content.rindex(b"c")
+    (tmp_path / "t.xpt").write_bytes(content[:place] + b"\x81" + content[place + 1 :])
+    for read in (read_table, lambda path: in_chunks(path, 1)):
+        with pytest.raises(FileError, match="expected text in UTF-8 or Windows-1252, found another encoding"):
+            read(tmp_path / "t.xpt")
+    (tmp_path / "c.xpt").write_bytes(b"**COMPRESSED** **COMPRESSED** **COMPRESSED**")
+    with pytest.raises(FileError, match="PROC CPORT"):
+        in_chunks(tmp_path / "c.xpt", 1)

@@ -100,6 +100,19 @@ def test_a_flag_makes_the_baseline_whatever_label_and_time_say() -> None:
     assert twice.repeated[0].tolist() == [point == "baseline" for point in POINTS]
 
 
+@pytest.mark.parametrize("written", [["1", "2", "3.5"], ["1.0", "2.00", "3.50"], [1.0, 2.0, 3.5]], ids=str)
+@pytest.mark.parametrize("mapped", ["{} / {}", "{}.0 / {}"])
+def test_a_number_in_a_label_of_several_columns_in_any_writing(written: list[object], mapped: str) -> None:
+    rows = {"n": [*written, None], "t": ["40 MINUTES", "4 HOURS", "v 1.10", "v 1.1"]}
+    points = {"40min": mapped.format(1, "40 MINUTES"), "4h": mapped.format(2, "4 HOURS"), "24h": "3.5 / v 1.10"}
+    assert found(place(rows, label=["n", "t"], points=points)) == {"40min": 0, "4h": 1, "24h": 2}
+
+
+def test_a_label_as_it_is_written_goes_before_the_number_that_it_is() -> None:
+    rows = {"n": ["1", "1.0", "1.00"], "t": ["a", "a", "b"]}
+    assert found(place(rows, label=["n", "t"], points={"4h": "1 / a", "24h": "1.0 / a"})) == {"4h": 0, "24h": 1}
+
+
 def test_a_label_of_several_columns() -> None:
     rows = {"visit": ["Day 1", "Day 1", "Day 2", None, None], "time": ["40 min", "4 h", None, "4 h", None]}
     points = {"40min": "Day 1 / 40 min", "4h": "Day 1 / 4 h", "24h": "Day 2", "72h": "4 h"}

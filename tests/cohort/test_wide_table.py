@@ -1,6 +1,8 @@
 """The readers in batches against the reader of whole files."""
 
 import gzip
+import uuid
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ketapredict.cohort.cells import as_number, text_cells
 from ketapredict.cohort.columns import declared_columns
 from ketapredict.cohort.protocols import BUILT_IN
 from ketapredict.cohort.tables import read_table
@@ -29,6 +32,14 @@ def refusal(read) -> str:
     except FileError as error:
         return str(error)
     return ""
+
+
+def as_declared(cells):
+    """What validation sees: numbers or text, whatever type holds them."""
+    if DECLARED[cells.name].kind in ("number", "score"):
+        values, invalid = as_number(cells)
+        return [None if np.isnan(value) else value for value in values], invalid.tolist()
+    return [None if pd.isna(cell) else cell for cell in text_cells(cells)]
 
 
 def in_batches(table, rows):
@@ -124,8 +135,7 @@ def test_parquet_cells_as_the_whole_file_whatever_the_types(tmp_path):
         frame, numbers, _ = in_batches(ParquetTable([tmp_path / "a.parquet"], DECLARED), rows)
         assert numbers.tolist() == [1, 2, 3, 4, 5]
         for name in whole.frame:
-            found = frame[name].astype(object).where(frame[name].notna(), None).tolist()
-            assert found == whole.frame[name].astype(object).where(whole.frame[name].notna(), None).tolist(), name
+            assert as_declared(frame[name]) == as_declared(whole.frame[name]), name
 
 
 def test_row_numbers_of_another_source(tmp_path):
@@ -170,7 +180,97 @@ def test_parts_of_several_types_and_another_order_as_the_whole_folder(tmp_path, 
         frame, _, _ = in_batches(table, rows)
         assert list(frame) == list(whole)
         for column in whole:
-            found = frame[column].astype(object).where(frame[column].notna(), None).tolist()
-            assert found == whole[column].astype(object).where(whole[column].notna(), None).tolist(), column
+            assert as_declared(frame[column]) == as_declared(whole[column]), column
     ids = [one for batch in table.ids() for one in batch.to_pylist()]
     assert len(ids) == 6
+
+
+LONG = 1234567890123456789
+IDS = {
+    "whole numbers": (pa.array([LONG, None, LONG + 1, 7]), [str(LONG), None, str(LONG + 1), "7"]),
+    "large ones": (pa.array([2**64 - 1, None, 2**64 - 2, 1], pa.uint64()), [f"{2**64 - 1}", None, f"{2**64 - 2}", "1"]),
+    "decimals": (
+        pa.array([Decimal(10**37 + 1), None, Decimal(10**37), Decimal(-3)], pa.decimal128(38, 0)),
+        [str(10**37 + 1), None, str(10**37), "-3"],
+    ),
+    "decimals with a fraction": (
+        pa.array([Decimal(LONG), None, Decimal("12.50"), Decimal("0.00")], pa.decimal128(21, 2)),
+        [str(LONG), None, "12.5", "0"],
+    ),
+    "long fractions": (
+        pa.array([Decimal("0E-20"), Decimal("1"), Decimal("10"), Decimal("1.05")], pa.decimal128(38, 20)),
+        ["0", "1", "10", "1.05"],
+    ),
+    "bytes": (pa.array([b"k1", None, "k\u00fc".encode(), b" k3 "]), ["k1", None, "k\u00fc", "k3"]),
+    "bytes of one length": (pa.array([b"k1", None, b"k2", b"k3"], pa.binary(2)), ["k1", None, "k2", "k3"]),
+    "codes of whole numbers": (
+        pa.array([LONG, None, LONG + 1, LONG]).dictionary_encode(),
+        [str(LONG), None, str(LONG + 1), str(LONG)],
+    ),
+    "UUIDs": (
+        pa.array([bytes(range(16)), None, bytes(16), bytes(range(1, 17))], pa.uuid()),
+        [
+            str(uuid.UUID(bytes=one)) if one else None
+            for one in (bytes(range(16)), None, bytes(16), bytes(range(1, 17)))
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", IDS)
+def test_an_id_keeps_its_digits_whatever_stands_beside_it(tmp_path, kind):
+    ids, expected = IDS[kind]
+    table = pa.table({"course_id": ids, "patient_id": ids, "site": ids, "sex": ["male"] * 4})
+    pq.write_table(table, tmp_path / "a.parquet")
+    (tmp_path / "parts").mkdir()
+    for number in range(2):
+        pq.write_table(table[number * 2 :][:2], tmp_path / "parts" / f"{number}.parquet")
+    for path in (tmp_path / "a.parquet", tmp_path / "parts"):
+        frames = [read_table(path).frame]
+        for rows in (1, 2, 3, 9):
+            paths = sorted(path.iterdir()) if path.is_dir() else [path]
+            wide = ParquetTable(paths, DECLARED)
+            frames.append(in_batches(wide, rows)[0])
+            assert [one for batch in wide.ids() for one in batch.to_pylist()] == expected
+        for frame in frames:
+            for name in ("course_id", "patient_id", "site"):
+                assert [None if pd.isna(cell) else cell for cell in text_cells(frame[name])] == expected
+
+
+def test_an_id_written_as_numbers_of_several_types(tmp_path):
+    for number, ids in enumerate((pa.array([LONG, 1]), pa.array([2.0, None]), pa.array([Decimal(LONG)] * 2))):
+        pq.write_table(pa.table({"course_id": ids, "sex": ["male"] * 2}), tmp_path / f"{number}.parquet")
+    table = ParquetTable(sorted(tmp_path.iterdir()), DECLARED)
+    assert in_batches(table, 4)[0]["course_id"].tolist() == [str(LONG), "1", "2", np.nan, str(LONG), str(LONG)]
+    assert "of one type in all parts" in refusal(lambda: read_table(tmp_path))
+
+
+@given(st.lists(st.decimals(-(10**13) + 1, 10**13 - 1, places=2), min_size=1), st.sampled_from([15, 16, 30]))
+@settings(max_examples=80, deadline=None)
+def test_a_decimal_is_the_number_that_its_digits_are(tmp_path_factory, numbers, precision):
+    path = tmp_path_factory.mktemp("decimals") / "a.parquet"
+    cells = pa.array(numbers, pa.decimal128(precision, 2))
+    pq.write_table(pa.table({"course_id": [str(n) for n in range(len(numbers))], "age_years": cells}), path)
+    wide = in_batches(ParquetTable([path], DECLARED), 3)[0]["age_years"]
+    assert wide.dtype == float
+    assert wide.tolist() == [float(str(number)) for number in numbers]
+    assert as_number(read_table(path).frame["age_years"])[0].tolist() == wide.tolist()
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pa.array([["a"], ["b"]]),
+        pa.array([{"a": 1}, None]),
+        pa.array([b"\xff\xfe", b"b"]),
+    ],
+    ids=["lists", "structures", "bytes"],
+)
+def test_what_is_no_cell_is_refused_with_the_name_of_its_column(tmp_path, cells):
+    pq.write_table(pa.table({"course_id": cells, "sex": ["male", "female"]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"course_id": cells, "sex": ["male", "female"]}), tmp_path / "b.parquet")
+    for paths in ([tmp_path / "a.parquet"], sorted(tmp_path.iterdir())):
+        message = refusal(lambda paths=paths: in_batches(ParquetTable(paths, DECLARED), 1))
+        assert "column course_id: expected text, numbers, dates" in message
+        assert "\\x" not in message
+    assert read_table(tmp_path / "a.parquet").unreadable == {"course_id"}

@@ -57,6 +57,7 @@ def adsl(cohort: pd.DataFrame) -> pd.DataFrame:
             "AGE": cohort["age_years"],
             "SEX": cohort["sex"].map(SEXES),
             "BMIBL": cohort["bmi_kg_m2"],
+            "SAFFL": "Y",
             "TRT01A": "Ketamine",
             "TRTSDT": pd.Timestamp("2024-03-04").date(),
         }
@@ -144,6 +145,7 @@ def dm(cohort: pd.DataFrame) -> pd.DataFrame:
             "AGE": cohort["age_years"],
             "SEX": cohort["sex"].map(SEXES),
             "ACTARM": "Ketamine",
+            "RFXSTDTC": "2024-03-04T09:00",
         }
     )
 

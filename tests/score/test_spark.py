@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -162,6 +163,43 @@ def test_a_data_frame_of_the_cluster(spark, source, short_model, local, tmp_path
     assert refused["probability"].isna().all()
     rules = sorted(rule["rule"] for cell in refused["rejected"] for rule in cell)
     assert rules == sorted(expected[1]["rule"])
+
+
+LONG = 1234567890123456789
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.decimal128(38, 0), pa.binary()], ids=["bigint", "decimal", "binary"])
+def test_ids_keep_their_digits_beside_a_missing_one(spark, short_cohort, short_model, tmp_path, kind):
+    from ketapredict.score.spark import score_with_spark, scored_frame
+
+    numbers = [None if number == 3 else LONG + number for number in range(40)]
+    numbers[5] = LONG
+    ids = [None if number is None else str(number) for number in numbers]
+    table = pa.Table.from_pandas(short_cohort.table.head(40).drop(columns="course_id"), preserve_index=False)
+    table = table.append_column("course_id", pa.array(ids if kind == pa.binary() else numbers).cast(kind))
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=15)
+    expected = [one for place, one in enumerate(ids) if place not in (0, 3, 5)]
+    score_with_spark(tmp_path / "a.parquet", tmp_path / "out.parquet", short_model)
+    found, rejects, _ = read_results(tmp_path / "out.parquet")
+    assert found["course_id"].tolist() == expected
+    assert rejects["rule"].tolist() == ["unique", "required", "unique"]
+    frame = scored_frame(spark.read.parquet(str(tmp_path / "a.parquet")), short_model, explain="none").toArrow()
+    frame = frame.to_pandas()
+    assert sorted(frame["course_id"][frame["rejected"].isna()]) == sorted(expected)
+    assert frame["course_id"][frame["rejected"].notna()].fillna("").tolist() == [str(LONG), "", str(LONG)]
+
+
+def test_a_column_of_lists_is_refused_by_its_name(spark, source, short_model, tmp_path):
+    from ketapredict.score.spark import score_with_spark, scored_frame
+
+    table = pq.read_table(min(source.iterdir()))
+    lists = pa.array([["s1", "s2"]] * len(table))
+    table = table.set_column(table.schema.get_field_index("site"), "site", lists)
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(FileError, match="column site: expected text, numbers, dates"):
+        score_with_spark(tmp_path / "a.parquet", tmp_path / "out.parquet", short_model)
+    with pytest.raises(FileError, match="The data frame: column site: expected text, numbers, dates"):
+        scored_frame(spark.read.parquet(str(tmp_path / "a.parquet")), short_model)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # MLflow's advice on type hints and examples

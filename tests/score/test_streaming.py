@@ -53,6 +53,33 @@ def test_batches_of_any_size_give_the_results_of_one_piece(inputs, short_model, 
     assert counts["rejected"] == rejects["row"].nunique()
 
 
+LONG = 1234567890123456789
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.decimal128(38, 0), pa.binary()], ids=["int64", "decimal", "bytes"])
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_ids_keep_their_digits_beside_a_missing_one(short_cohort, short_model, tmp_path, kind, rows):
+    numbers = [None if number == 3 else LONG + number for number in range(40)]
+    numbers[5] = LONG
+    ids = [None if number is None else str(number) for number in numbers]
+    courses = short_cohort.table.head(40).drop(columns=["course_id", "patient_id"])
+    table = pa.Table.from_pandas(courses, preserve_index=False)
+    for name in ("course_id", "patient_id"):
+        table = table.append_column(name, pa.array(ids if kind == pa.binary() else numbers).cast(kind))
+    pq.write_table(table, tmp_path / "a.parquet")
+    output = tmp_path / "out.csv"
+    score_file(tmp_path / "a.parquet", output, short_model, rows_at_once=rows)
+    found = pd.read_csv(output, dtype={"course_id": str})
+    expected = [one for place, one in enumerate(ids) if place not in (0, 3, 5)]
+    assert found["course_id"].tolist() == expected
+    rejects = pd.read_csv(output.with_name("out.csv.rejects.csv"), dtype=str).fillna("")
+    assert rejects[["row", "course_id", "rule"]].to_numpy().tolist() == [
+        ["1", str(LONG), "unique"],
+        ["4", "", "required"],
+        ["6", str(LONG), "unique"],
+    ]
+
+
 @pytest.mark.parametrize("name", ["b.csv", "b.parquet"])
 def test_a_required_column_that_is_absent_is_named(inputs, short_model, name):
     table = pd.read_csv(inputs / "a.csv").drop(columns="course_id")

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort import parquet, sas
-from ketapredict.cohort.cells import as_text
+from ketapredict.cohort import parquet
+from ketapredict.cohort.arrow_cells import frame_of
 from ketapredict.cohort.headers import refuse_repeated
+from ketapredict.cohort.sas import is_sas
+from ketapredict.cohort.sas_source import SasSource
+from ketapredict.cohort.table_files import expected_parts, is_parquet
 from ketapredict.cohort.tables import Table, without_markers
 from ketapredict.cohort.text_source import TextSource
 from ketapredict.cohort.wide_table import file_sha256
@@ -40,11 +43,13 @@ class SourceBatches:
         Complete after the last batch.
     sha256 : str
         Set after the last batch.
+    unreadable : set of str
+        Columns of which no cell can be made; complete after the last batch.
 
     Parameters
     ----------
     path : Path
-        Delimited text in UTF-8 (gzip too), Parquet (file or folder) or SAS.
+        Delimited text (gzip too), Parquet (file or folder) or SAS.
     missing : tuple of str
         Cells that mean missing.
     rows : int
@@ -62,18 +67,22 @@ class SourceBatches:
         self.ragged: list[int] = []
         self.row_count = 0
         self.sha256 = ""
+        self.unreadable: set[str] = set()
         self._path = path
         self._markers = frozenset(missing)
         self._rows = rows
         self._schema: pa.Schema | None = None
         self._text: TextSource | None = None
+        self._sas: SasSource | None = None
         head = b"" if path.is_dir() else _head(path)
-        self._parts = parquet.parts_of(path) if path.is_dir() else [path] * parquet.is_parquet(path)
+        self._parts = expected_parts(path) if path.is_dir() else [path] * is_parquet(path)
         if self._parts:
             self._schema = parquet.schema_of(path, self._parts)
             self.header = list(self._schema.names)
-        elif sas.is_sas(head):
-            self.header = sas.header_of(path)
+        elif is_sas(head):
+            self._sas = SasSource(path)
+            self.header = list(self._sas.kinds)
+            self.notices = self._sas.notices
         elif head.startswith(b"PK\x03\x04"):
             raise FileError(
                 f"{path.name}: expected a file that can be read in batches, as large inputs and Spark need; found "
@@ -94,16 +103,18 @@ class SourceBatches:
             yield from self._parquet()
         elif self._text is not None:
             yield from self._blocks(self._text)
-        else:
-            yield from self._sas()
+        elif self._sas is not None:
+            yield from self._chunks(self._sas)
         if not self.row_count:
             raise FileError(f"{self.name}: expected rows below the header, found none.")
 
     def table(self, raw: "pa.Table", rows: np.ndarray) -> Table:
         """Return a batch's raw cells, all columns or some, as a source table."""
-        frame = raw.to_pandas(date_as_object=False, ignore_metadata=True)
+        frame = frame_of(raw)
         frame = frame.apply(without_markers, args=(self._markers,)) if len(frame) else frame
-        return Table(self.name, frame, rows, np.empty(0, dtype=np.int64), self.sha256, self.decimal_comma)
+        none = np.empty(0, dtype=np.int64)
+        unreadable = frozenset(self.unreadable)
+        return Table(self.name, frame, rows, none, self.sha256, self.decimal_comma, unreadable=unreadable)
 
     def _numbered(self, raw: "pa.Table") -> "tuple[pa.Table, np.ndarray]":
         first = self.row_count + 1
@@ -111,30 +122,35 @@ class SourceBatches:
         return raw, np.arange(first, first + raw.num_rows, dtype=np.int64)
 
     def _parquet(self) -> Iterator["tuple[pa.Table, np.ndarray]"]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         digest = hashlib.sha256()
         for part in self._parts:
-            try:
-                with pq.ParquetFile(part, memory_map=True) as file:
-                    for batch in file.iter_batches(self._rows):
-                        yield self._numbered(pa.Table.from_batches([batch]).select(self.header).cast(self._schema))
-            except (pa.ArrowException, OSError):
-                raise FileError(f"{part.name}: expected a Parquet file, found a damaged one.") from None
+            for batch in self._batches_of(part):
+                raw, unreadable = parquet.readable(batch, self._schema, self.name)
+                self.unreadable |= unreadable
+                yield self._numbered(raw)
             digest.update(f"{part.name}\x1f{file_sha256(part)}\n".encode())
         self.sha256 = digest.hexdigest() if self._path.is_dir() else file_sha256(self._path)
 
-    def _sas(self) -> Iterator["tuple[pa.Table, np.ndarray]"]:
+    def _batches_of(self, part: Path) -> Iterator["pa.Table"]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(part, memory_map=True) as file:
+                for batch in file.iter_batches(self._rows):
+                    yield pa.Table.from_batches([batch])
+        except (pa.ArrowException, OSError):
+            raise FileError(f"{part.name}: expected a Parquet file, found a damaged one.") from None
+
+    def _chunks(self, source: SasSource) -> Iterator["tuple[pa.Table, np.ndarray]"]:
         import pyarrow as pa
 
-        schema = None
-        for frame in sas.read_in_chunks(self._path, self._rows):
-            texts = [name for name in frame if frame[name].dtype == object]
-            raw = pa.Table.from_pandas(frame.assign(**{name: as_text(frame[name]) for name in texts}))
-            raw = raw.replace_schema_metadata(None)
-            schema = schema or raw.schema
-            yield self._numbered(raw.cast(schema))
+        types = {"text": pa.string(), "time": pa.string(), "number": pa.float64(), "date": pa.timestamp("us")}
+        schema = pa.schema([(name, types[kind]) for name, kind in source.kinds.items()])
+        for frame in source.chunks(self._rows):
+            yield self._numbered(
+                pa.Table.from_pandas(frame, schema, preserve_index=False).replace_schema_metadata(None)
+            )
         self.sha256 = file_sha256(self._path)
 
     def _blocks(self, text: TextSource) -> Iterator["tuple[pa.Table, np.ndarray]"]:

@@ -38,6 +38,7 @@ MISSING_MARKERS: tuple[str, ...] = (
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _COMMA_NUMBER = r"^[+-]?\d+,\d+$"
+COMMA_HINT = ' (if commas are decimal: decimal = "," in a mapping)'
 
 
 def plain_cells(cells: pd.Series | Cells) -> Cells:
@@ -199,6 +200,32 @@ def has_decimal_comma(cells: pd.Series) -> bool:
 
     matches = pc.any(pc.match_substring_regex(pa.array(cells.array), _COMMA_NUMBER))
     return bool(matches.as_py())
+
+
+def commas_apart(cells: pd.Series | Cells, invalid: np.ndarray, expected: str) -> list[tuple[np.ndarray, str]]:
+    """Divide cells that are no numbers: what is expected of those like `12,5` also says how to have them read.
+
+    Parameters
+    ----------
+    cells : pandas.Series or array
+        Of a column in which `12,5` is no number.
+    invalid : numpy.ndarray of bool
+    expected : str
+
+    Returns
+    -------
+    list of (numpy.ndarray of bool, str)
+        Those that there are.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = np.flatnonzero(invalid)
+    texts = pc.utf8_trim_whitespace(pa.array(text_cells(plain_cells(cells)[rows]), type=pa.large_string()))
+    commas = np.zeros(len(invalid), dtype=bool)
+    commas[rows] = np.asarray(pc.fill_null(pc.match_substring_regex(texts, _COMMA_NUMBER), False))
+    parts = [(invalid & ~commas, expected), (commas, expected + COMMA_HINT)]
+    return [(mask, told) for mask, told in parts if mask.any()]
 
 
 @cache

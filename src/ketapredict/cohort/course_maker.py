@@ -118,7 +118,9 @@ class CourseMaker:
         return codes
 
     def _keep(self, name: str, cells: pd.Series, derived: Derived) -> None:
-        self.cells[name] = cells.reset_index(drop=True)
+        cells = cells.reset_index(drop=True)
+        # As text already: ids of several blocks, or of several types, are put into one column later.
+        self.cells[name] = as_text(cells) if self.declared[name].kind == "text" else cells
         if derived.decimal_comma:
             self.decimal_commas.add(name)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort.cells import as_days, as_level, as_number, as_text
+from ketapredict.cohort.cells import as_days, as_level, as_number, as_text, commas_apart
 from ketapredict.cohort.evaluation import evaluate_number
 from ketapredict.cohort.expressions import Expression, check_arithmetic, parse_expression
 from ketapredict.cohort.headers import listed
@@ -184,7 +184,7 @@ def derive(
     values, invalid = as_number(derived.cells, decimal_comma=derived.decimal_comma)
     problems = derived.problems
     if invalid.any():
-        problems = (*problems, Problem(invalid, "number", "a number"))
+        problems += no_numbers(derived.cells, invalid, "a number", decimal_comma=derived.decimal_comma)
     values = values * derivation.times + derivation.plus
     return Derived(pd.Series(values, index=frame.index), problems)
 
@@ -223,10 +223,12 @@ def _filled(template: str, frame: pd.DataFrame) -> pd.Series:
 
 def _from_expression(expression: Expression, frame: pd.DataFrame, decimal_commas: frozenset[str]) -> Derived:
     values, not_numbers = evaluate_number(expression, frame, decimal_commas)
-    problems = tuple(
-        Problem(rows, "number", f"a number in {name}" if name else f"a finite result of {expression.text}")
-        for name, rows in not_numbers.items()
-    )
+    problems: tuple[Problem, ...] = ()
+    for name, rows in not_numbers.items():
+        if name:
+            problems += no_numbers(frame[name], rows, f"a number in {name}", decimal_comma=name in decimal_commas)
+        else:
+            problems += (Problem(rows, "number", f"a finite result of {expression.text}"),)
     return Derived(pd.Series(values, index=frame.index), problems)
 
 
@@ -242,11 +244,11 @@ def _summed(
     names = list(SCALES)
     positions, _ = as_level(scales, names)
     values = np.empty((len(items), len(frame)))
-    problems = []
+    problems: list[Problem] = []
     for row, item in enumerate(items):
         values[row], invalid = as_number(frame[item], decimal_comma=item in decimal_commas)
         if invalid.any():
-            problems.append(Problem(invalid, "number", f"a number in {item}"))
+            problems += no_numbers(frame[item], invalid, f"a number in {item}", decimal_comma=item in decimal_commas)
     totals = np.full(len(frame), np.nan)
     for position in np.unique(positions[positions >= 0]):
         scale = SCALES[names[position]]
@@ -287,6 +289,12 @@ def _days_between(derivation: Derivation, frame: pd.DataFrame) -> Derived:
         if invalid.any():
             problems.append(Problem(invalid, "date", date_expectation(name, derivation.date_format)))
     return Derived(pd.Series(values, index=frame.index), tuple(problems))
+
+
+def no_numbers(cells: pd.Series, invalid: np.ndarray, expected: str, *, decimal_comma: bool) -> tuple[Problem, ...]:
+    """Return the problems of cells that are no numbers; what is expected may say how decimal commas are read."""
+    parts = [(invalid, expected)] if decimal_comma else commas_apart(cells, invalid, expected)
+    return tuple(Problem(rows, "number", told) for rows, told in parts)
 
 
 def checked_date_format(date_format: str, place: str) -> str:

@@ -16,7 +16,8 @@ from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.headers import holds_any, listed, looks_like_value
 from ketapredict.cohort.protocols import BUILT_IN, DEFAULT_PROTOCOL
 from ketapredict.cohort.scales import SCALES
-from ketapredict.cohort.tables import UNNAMED, Table, is_table_file, read_table
+from ketapredict.cohort.table_files import is_table_file
+from ketapredict.cohort.tables import UNNAMED, Table, read_table
 from ketapredict.errors import FileError
 
 TODO = "TODO"

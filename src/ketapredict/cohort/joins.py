@@ -10,8 +10,8 @@ from ketapredict.cohort.cells import as_text
 from ketapredict.cohort.evaluation import evaluate_condition
 from ketapredict.cohort.headers import listed
 from ketapredict.cohort.mapping import Join, Mapping
-from ketapredict.cohort.parquet import parts_of
-from ketapredict.cohort.tables import Table, is_table_file, read_table, table_stem
+from ketapredict.cohort.table_files import is_table_file, parts_of, table_stem
+from ketapredict.cohort.tables import Table, read_table
 from ketapredict.errors import FileError, MappingError
 
 

@@ -26,7 +26,6 @@ from ketapredict.cohort.evaluation import evaluate_condition
 from ketapredict.cohort.item_rows import refuse_absent_items
 from ketapredict.cohort.joins import JoinedTables, only_file, read_joined, table_paths
 from ketapredict.cohort.mapping import CourseBlock, Mapping, check_against_protocol
-from ketapredict.cohort.parquet import SUFFIX, parts_of
 from ketapredict.cohort.protocols import BASELINE, Protocol
 from ketapredict.cohort.raw_courses import NO_FIELD
 from ketapredict.cohort.read import cohort_of, merged_extras
@@ -41,6 +40,7 @@ from ketapredict.cohort.reshape import (
     one_row_one_course,
     ragged_notice,
     refuse_files_without_header,
+    refuse_unreadable_columns,
     source_names,
 )
 from ketapredict.cohort.sas import is_sas
@@ -53,6 +53,7 @@ from ketapredict.cohort.spool import (
     sort_rejects,
     sort_spool,
 )
+from ketapredict.cohort.table_files import PARQUET, parts_of
 from ketapredict.cohort.validation import refuse_unknown_columns, require_columns
 from ketapredict.errors import CohortError, FileError
 
@@ -100,7 +101,7 @@ def is_large(mapping: Mapping | None, path: Path) -> bool:
     What counts are its cells and, of text, the bytes that a compressed file unpacks to.
     """
     main = _main_path(mapping, path)
-    parts = parts_of(main) or ([main] if main.name.lower().endswith(SUFFIX) and main.is_file() else [])
+    parts = parts_of(main) or ([main] if main.name.lower().endswith(PARQUET) and main.is_file() else [])
     if parts:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -171,7 +172,7 @@ def make_courses(
     Raises
     ------
     FileError, MappingError, CohortError
-        As `read_cohort`. An Excel file, text in another encoding than UTF-8 and cells with line breaks are refused.
+        As `read_cohort`. An Excel file is refused.
     """
     path = Path(path)
     if mapping is not None:
@@ -225,6 +226,7 @@ class _Work:
             *self.others,
         ]
         refuse_files_without_header(mapping, self.tables, self.declared)
+        refuse_unreadable_columns(mapping, self.tables, self.declared)
         self.joined = JoinedTables(mapping, self.tables)
         wanted = source_names(mapping) | {key for join in mapping.joins for key in join.left}
         wanted |= set(self.declared) if mapping.same_names else set()
@@ -263,6 +265,7 @@ class _Work:
         spool: Spool | None = None
         for raw, rows in self.main.arrow():
             whole = self.main.table(raw, rows)
+            refuse_unreadable_columns(self.mapping, [(self.tables[0][0], whole)], self.declared)
             self.simulated = self.simulated or holds_simulated(whole.frame)
             frame, numbers, commas = self.joined.join(whole)
             self.header = list(frame.columns)

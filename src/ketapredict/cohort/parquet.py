@@ -1,19 +1,20 @@
 """Parquet: one file, or a folder of parts that make one table."""
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ketapredict.cohort.arrow_cells import UnreadableColumnError, as_type, frame_of, plain_type
 from ketapredict.cohort.headers import refuse_repeated
+from ketapredict.cohort.table_files import expected_parts
 from ketapredict.errors import FileError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SUFFIX = ".parquet"
-_MAGIC = b"PAR1"
 OTHER_COLUMNS = (
     "{name}: expected the columns of {first}, found others. Parts of one table have the same columns, in any order; "
     "tables of their own are named under [tables] in a mapping."
@@ -21,38 +22,15 @@ OTHER_COLUMNS = (
 SEVERAL_TYPES = "{name}: expected each column of one type in all parts, found several. Write them with one type."
 
 
-def parts_of(folder: Path) -> list[Path]:
-    """Return the parts of a folder in the order of their names; empty if it is no folder of parts.
+def read_parquet(content: bytes, name: str) -> tuple[pd.DataFrame, frozenset[str]]:
+    """Read the bytes of one file.
 
-    Files that start with `_` or `.` (marks of the program that wrote them) do not count.
-
-    Raises
-    ------
-    FileError
-        If parts lie in sub-folders: the names of those folders are columns that no part holds.
-    """
-    if not folder.is_dir():
-        return []
-    files = sorted(file for file in folder.iterdir() if file.name.lower().endswith(SUFFIX) and _counts(file))
-    folders = [file for file in folder.iterdir() if file.is_dir() and "=" in file.name and _counts(file)]
-    if folders and any(folder.rglob(f"*{SUFFIX}")):
-        raise FileError(
-            f"{folder.name}: expected the parts in the folder itself, found them in sub-folders (partitions). Name the "
-            "folder of one partition, or write the table without partitions."
-        )
-    return [file for file in files if file.is_file()]
-
-
-def is_parquet(path: Path) -> bool:
-    """Whether a file is Parquet, by its first bytes."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC
-
-
-def read_parquet(content: bytes, name: str) -> pd.DataFrame:
-    """Read the bytes of one file; the cells keep the file's own types, decimals become float64.
+    Returns
+    -------
+    frame : pandas.DataFrame
+        Cells of the file's own types; whole numbers stay whole where some are missing, decimals and bytes are text.
+    unreadable : frozenset of str
+        Columns of lists, structures or bytes that are no text; in `frame` they are missing.
 
     Raises
     ------
@@ -66,16 +44,20 @@ def read_parquet(content: bytes, name: str) -> pd.DataFrame:
         table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowException, OSError):
         raise FileError(f"{name}: expected a Parquet file, found a damaged one.") from None
-    return _frame(table, name)
+    refuse_repeated(table.column_names, name)
+    table, unreadable = readable(table, plain_schema([table.schema], name), name)
+    return frame_of(table), unreadable
 
 
-def read_parts(folder: Path) -> tuple[pd.DataFrame, str]:
+def read_parts(folder: Path) -> tuple[pd.DataFrame, frozenset[str], str]:
     """Read a folder of parts as one table.
 
     Returns
     -------
     frame : pandas.DataFrame
         The rows of the parts, in the order of the parts' names.
+    unreadable : frozenset of str
+        As `read_parquet`.
     sha256 : str
         Of the parts' names and hashes.
 
@@ -87,28 +69,50 @@ def read_parts(folder: Path) -> tuple[pd.DataFrame, str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    tables = []
+    tables: list[pa.Table] = []
     digest = hashlib.sha256()
-    parts = parts_of(folder)
+    parts = expected_parts(folder)
     for part in parts:
         try:
             content = part.read_bytes()
-            table = pq.read_table(pa.BufferReader(content)).replace_schema_metadata(None)
+            tables.append(pq.read_table(pa.BufferReader(content)))
         except (pa.ArrowException, OSError):
             raise FileError(f"{folder.name}/{part.name}: expected a Parquet file, found a damaged one.") from None
-        tables.append(table.cast(_plain(table.schema)))
         digest.update(f"{part.name}\x1f{hashlib.sha256(content).hexdigest()}\n".encode())
+        refuse_repeated(tables[-1].column_names, f"{folder.name}/{part.name}")
         if sorted(tables[-1].column_names) != sorted(tables[0].column_names):
             raise FileError(OTHER_COLUMNS.format(name=f"{folder.name}/{part.name}", first=parts[0].name))
-    try:
-        table = pa.concat_tables(tables, promote_options="permissive")
-    except pa.ArrowException:
-        raise FileError(SEVERAL_TYPES.format(name=folder.name)) from None
-    return _frame(table, folder.name), digest.hexdigest()
+    schema = plain_schema([table.schema for table in tables], folder.name)
+    read = [readable(table, schema, folder.name) for table in tables]
+    unreadable = frozenset().union(*(names for _, names in read))
+    return frame_of(pa.concat_tables(table for table, _ in read)), unreadable, digest.hexdigest()
 
 
-def schema_of(source: Path, parts: list[Path]) -> "pa.Schema":
-    """Return the schema that all parts can be read with: no dictionaries, decimals as float64.
+def readable(table: "pa.Table", schema: "pa.Schema", name: str) -> "tuple[pa.Table, frozenset[str]]":
+    """Return the columns of a schema with its types, and those that cannot be read, which are missing.
+
+    Raises
+    ------
+    FileError
+        If a cell has no place in the type that its column has in all parts.
+    """
+    import pyarrow as pa
+
+    columns: list[pa.Array] = []
+    unreadable: set[str] = set()
+    for field in schema:
+        try:
+            columns.append(as_type(table.column(field.name), field.type))
+        except UnreadableColumnError:
+            unreadable.add(field.name)
+            columns.append(pa.nulls(table.num_rows, field.type))
+        except pa.ArrowException:
+            raise FileError(SEVERAL_TYPES.format(name=name)) from None
+    return pa.table(columns, schema), frozenset(unreadable)
+
+
+def schema_of(source: Path, parts: list[Path], numbers: Collection[str] = ()) -> "pa.Schema":
+    """Return the schema that all parts can be read with: that of `plain_schema`.
 
     Raises
     ------
@@ -118,42 +122,42 @@ def schema_of(source: Path, parts: list[Path]) -> "pa.Schema":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schemas = []
+    schemas: list[pa.Schema] = []
     for part in parts:
         try:
-            schemas.append(_plain(pq.read_schema(part)))
+            schemas.append(pq.read_schema(part))
         except (pa.ArrowException, OSError):
             raise FileError(f"{part.name}: expected a Parquet file, found a damaged one.") from None
+        refuse_repeated(schemas[-1].names, part.name)
         if sorted(schemas[-1].names) != sorted(schemas[0].names):
             raise FileError(OTHER_COLUMNS.format(name=part.name, first=parts[0].name))
+    return plain_schema(schemas, source.name, numbers)
+
+
+def plain_schema(schemas: "list[pa.Schema]", name: str, numbers: Collection[str] = ()) -> "pa.Schema":
+    """Return the plain types that columns have in all parts of a table.
+
+    Decimals, beside whole numbers too, are text, which keeps every digit; beside float64 or in the columns `numbers`
+    they are float64.
+
+    Raises
+    ------
+    FileError
+        If a column is of several types.
+    """
+    import pyarrow as pa
+
+    def as_number(kind: pa.DataType) -> pa.DataType:
+        return pa.float64() if pa.types.is_decimal(kind) else plain_type(kind)
+
     try:
-        return pa.unify_schemas(schemas, promote_options="permissive")
+        parts = [pa.schema([(field.name, as_number(field.type)) for field in schema]) for schema in schemas]
+        whole = pa.unify_schemas(parts, promote_options="permissive")
     except pa.ArrowException:
-        raise FileError(SEVERAL_TYPES.format(name=source.name)) from None
-
-
-def _plain(schema: "pa.Schema") -> "pa.Schema":
-    import pyarrow as pa
-
-    return pa.schema([(field.name, _plain_type(field.type)) for field in schema])
-
-
-def _plain_type(kind: "pa.DataType") -> "pa.DataType":
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(kind):
-        return kind.value_type
-    return pa.float64() if pa.types.is_decimal(kind) else kind
-
-
-def _counts(file: Path) -> bool:
-    return not file.name.startswith(("_", "."))
-
-
-def _frame(table: "pa.Table", name: str) -> pd.DataFrame:
-    import pyarrow as pa
-
-    names = table.column_names
-    refuse_repeated(names, name)
-    columns = [column.cast(_plain_type(column.type)) for column in table.columns]
-    return pa.table(dict(zip(names, columns, strict=True))).to_pandas(date_as_object=False, ignore_metadata=True)
+        raise FileError(SEVERAL_TYPES.format(name=name)) from None
+    for place, column in enumerate(whole.names):
+        kinds = [schema.field(column).type for schema in schemas]
+        decimals = [pa.types.is_decimal(kind) for kind in kinds]
+        if any(decimals) and column not in numbers and not any(map(pa.types.is_floating, kinds)):
+            whole = whole.set(place, pa.field(column, pa.string()))
+    return whole

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ketapredict.cohort.arrow_cells import refuse_unreadable
 from ketapredict.cohort.cells import Cells, columns_of, tidied
 from ketapredict.cohort.cohort import SIMULATED_NOTICE, Cohort, Counts, Source, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
@@ -185,6 +186,7 @@ def _contract_table(path: Path, protocol: Protocol, extras: tuple[Column, ...]) 
     """Read a file that already has the columns of the cohort table."""
     table = read_table(path)
     refuse_unknown_columns(list(table.frame.columns), declared_columns(protocol, extras), table.name)
+    refuse_unreadable(table.unreadable, table.frame.columns, table.name)
     log = RejectLog()
     ragged = len(table.ragged)
     log.add(np.arange(ragged) + len(table.frame), table.ragged, WHOLE_ROW, "fields", NO_FIELD)

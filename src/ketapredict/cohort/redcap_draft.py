@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from ketapredict.cohort.cells import as_text
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.draft import LEVEL_PATTERNS, SCALE_PATTERNS, TODO, in_quotes, setting_name
@@ -120,22 +122,26 @@ def draft_redcap(path: str | Path, dictionary: str | Path, protocol: Protocol) -
         "[tables]",
         f"export = {in_quotes(table.name)}",
     ]
-    time, join = _time(table, candidates, form, record)
+    rows = _rows_of_form(table.frame, form)
+    labels = [name for name in (EVENT, REPEAT_NUMBER) if name in rows.columns and _varies(rows[name])]
+    time, join = _time(table, labels, candidates, form, record)
+    if not time and EVENT in rows.columns:
+        labels, time = [EVENT], [f"label = {in_quotes(EVENT)}"]
     columns = _column_lines(candidates, score, table, protocol)
     diagnosed = any(line.startswith("diagnosis") for line in columns)
     lines += [*join, "", "[constants]", f"scale = {in_quotes(scale)}" + _todo(f"one of {', '.join(SCALES)}", not rated)]
     if not diagnosed:
         lines.append(f'diagnosis = "{TODO}"  # TODO one of MDD, BD-I, BD-II, BD, or a column')
     lines += ["", "[columns]", f"patient_id = {in_quotes(record)}", *columns]
-    long = EVENT in table.frame.columns or REPEAT_NUMBER in table.frame.columns
     lines += ["", "# One block for each course that a patient can have.", "[[course]]", f'course_id = "{{{record}}}"']
+    lines += _where(table.frame, form)
     total = in_quotes(score[0]) if len(score) == 1 else f"{{ items = {[*score]} }}".replace("'", '"')
-    if long:
+    if time:
         lines += [
             "[course.visits]",
             *time,
             f"score = {total if score else in_quotes(TODO)}",
-            *_points(table, form, protocol),
+            *_points(rows, labels, protocol),
         ]
     else:
         lines += [
@@ -234,10 +240,30 @@ def _recipe(found: _Candidate, column: Column) -> tuple[str, bool]:
     return recipe, TODO in recipe
 
 
-def _time(table: Table, candidates: list[_Candidate], form: str, record: str) -> tuple[list[str], list[str]]:
+def _rows_of_form(frame: pd.DataFrame, form: str) -> pd.DataFrame:
+    """Return the rows that may hold a form: its repeats, if it repeats; in any case none of another form's repeats."""
+    if REPEAT_FORM not in frame.columns or not form:
+        return frame
+    repeated = as_text(frame[REPEAT_FORM])
+    own = repeated == form
+    return frame[own if own.any() else repeated.isna()]
+
+
+def _where(frame: pd.DataFrame, form: str) -> list[str]:
+    """Return the line that leaves out the repeats of other forms, which stand in the events of the ratings."""
+    if REPEAT_FORM not in frame.columns or not form:
+        return []
+    forms = set(as_text(frame[REPEAT_FORM]).dropna())
+    if not forms - {form}:
+        return []
+    own = f' or {REPEAT_FORM} == "{form}"' if form in forms else ""
+    return [f"where = '{REPEAT_FORM} is None{own}'  # without the repeats of other forms"]
+
+
+def _time(
+    table: Table, labels: list[str], candidates: list[_Candidate], form: str, record: str
+) -> tuple[list[str], list[str]]:
     """Return the lines that say when a visit was, and those of a join that the date of infusion 1 needs."""
-    names = table.frame.columns
-    labels = [name for name in (EVENT, REPEAT_NUMBER) if name in names and _varies(table, name)]
     label = in_quotes(labels[0]) if len(labels) == 1 else str(labels).replace("'", '"')
     time = [f"label = {label}"] if labels else []
     of_form = [found for found in candidates if found.field.form == form]
@@ -266,16 +292,13 @@ def _time(table: Table, candidates: list[_Candidate], form: str, record: str) ->
     return time, join
 
 
-def _varies(table: Table, name: str) -> bool:
-    return bool(table.frame[name].nunique() > 1)
+def _varies(cells: pd.Series) -> bool:
+    present = cells.dropna()
+    return bool(len(present) and (present != present.iloc[0]).any())
 
 
-def _points(table: Table, form: str, protocol: Protocol) -> list[str]:
+def _points(frame: pd.DataFrame, names: list[str], protocol: Protocol) -> list[str]:
     """Return the lines that say which event, or which repeat of one, is which time point."""
-    frame = table.frame
-    if REPEAT_FORM in frame.columns and (as_text(frame[REPEAT_FORM]) == form).any():
-        frame = frame[as_text(frame[REPEAT_FORM]) == form]
-    names = [name for name in (EVENT, REPEAT_NUMBER) if name in frame.columns and _varies(table, name)]
     if not names:
         return []
     cells = frame[names].apply(as_text).drop_duplicates()

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ketapredict.cohort.arrow_cells import refuse_unreadable
 from ketapredict.cohort.cells import as_text, columns_of
 from ketapredict.cohort.cohort import Source, holds_simulated
 from ketapredict.cohort.columns import Column
@@ -59,6 +60,7 @@ def apply_mapping(mapping: Mapping, path: Path, protocol: Protocol) -> RawCourse
     declared = check_against_protocol(mapping, protocol)
     tables = read_tables(mapping, path)
     refuse_files_without_header(mapping, tables, declared)
+    refuse_unreadable_columns(mapping, tables, declared)
     main = tables[0][1]
     notices = [f"{table.name}: read with {', '.join(table.notices)}" for _, table in tables if table.notices]
     joined = JoinedTables(mapping, tables)
@@ -147,19 +149,33 @@ def combined(parts: list[BlockCourses], ragged: np.ndarray) -> RawCourses:
 
 def refuse_files_without_header(mapping: Mapping, tables: list[tuple[str, Table]], declared: dict[str, Column]) -> None:
     """Refuse a file whose first row holds no name that the mapping uses, without telling what it holds."""
-    used = source_names(mapping)
     for number, (name, table) in enumerate(tables):
-        keys = {key for join in mapping.joins if join.table == name for key in join.right}
-        if number == 0:
-            keys = {key for join in mapping.joins for key in join.left}
-        known = keys | {column.removeprefix(f"{name}.") for column in used}
+        keys, known = _names_used(mapping, number, name)
         if known and not holds_any(table.frame.columns, known | (set(declared) if mapping.same_names else set())):
-            expected = sorted(used | keys if number == 0 else keys)
+            expected = sorted(source_names(mapping) | keys if number == 0 else keys)
             raise MappingError(
                 f"{table.name}: expected a header with the column names that {mapping.name} uses "
                 f"({', '.join(expected)}); the first row looks like data, it holds none of them. "
                 "Add the header, or name the file's own columns in the mapping."
             )
+
+
+def refuse_unreadable_columns(mapping: Mapping, tables: list[tuple[str, Table]], declared: dict[str, Column]) -> None:
+    """Refuse tables of which the mapping uses a column that cannot be read; others do not matter."""
+    for number, (name, table) in enumerate(tables):
+        used = _names_used(mapping, number, name)[1] | (set(declared) if mapping.same_names else set())
+        conditions = (join.where for join in mapping.joins if join.table == name and join.where is not None)
+        used |= {column for condition in conditions for column in condition.columns}
+        refuse_unreadable(table.unreadable, used, table.name)
+
+
+def _names_used(mapping: Mapping, number: int, name: str) -> tuple[set[str], set[str]]:
+    """Return the columns by which a table is joined, and all that it may be used for."""
+    if number == 0:
+        keys = {key for join in mapping.joins for key in join.left}
+    else:
+        keys = {key for join in mapping.joins if join.table == name for key in join.right}
+    return keys, keys | {column.removeprefix(f"{name}.") for column in source_names(mapping)}
 
 
 def source_names(mapping: Mapping) -> set[str]:

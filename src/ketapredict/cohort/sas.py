@@ -3,15 +3,14 @@
 import io
 import mmap
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import pandas as pd
 
+from ketapredict.cohort.cells import as_text
 from ketapredict.errors import FileError
 
-SUFFIXES = (".xpt", ".sas7bdat")
 _XPORT_MAGIC = (b"HEADER RECORD*******LIBRARY HEADER", b"HEADER RECORD*******LIBV8")
 _NAMES, _ROWS = b"HEADER RECORD*******NAM", b"HEADER RECORD*******OBS"
 _NEXT_MEMBER = b"HEADER RECORD*******MEM"
@@ -25,7 +24,11 @@ _SAS_FORMAT = re.compile(
     re.IGNORECASE,
 )
 # Neither XPT nor an old sas7bdat says how its text is encoded.
-_ENCODINGS = (None, "WINDOWS-1252")
+ENCODINGS = (None, "WINDOWS-1252")
+ASSUMED = "encoding Windows-1252 assumed, the file is not UTF-8"
+OTHER_ENCODING = "{name}: expected text in UTF-8 or Windows-1252, found another encoding. Save the file as UTF-8."
+
+type Kind = Literal["text", "number", "date", "time"]
 
 
 def is_sas(content: bytes) -> bool:
@@ -36,9 +39,9 @@ def is_sas(content: bytes) -> bool:
 def read_sas(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
     """Read the bytes of a SAS file.
 
-    Numbers are float64; what a date or datetime format marks is datetime64. Every missing value, the special ones
-    (`.A` to `.Z`, `._`) too, is missing. User-defined formats are not applied: cells are the stored codes, the same
-    with and without a format catalogue.
+    Numbers are float64; what a date or datetime format marks is datetime64, a time of day is text. Every missing value,
+    the special ones (`.A` to `.Z`, `._`) too, is missing. User-defined formats are not applied: cells are the stored
+    codes, the same with and without a format catalogue.
 
     Returns
     -------
@@ -50,37 +53,129 @@ def read_sas(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
     FileError
         If the file is damaged, made by PROC CPORT, or holds a date out of the calendar.
     """
-    if content.startswith(_CPORT_MAGIC):
-        raise FileError(
-            f"{name}: expected a transport file (XPT) of the XPORT engine, found one of PROC CPORT, which only SAS "
-            "reads. Write it with the XPORT engine or the %LOC2XPT macro, or as CSV."
-        )
-    if content.startswith(_XPORT_MAGIC):
-        _refuse_cut_transport(content, name)
-    for encoding in _ENCODINGS:
-        try:
-            frame, metadata = _read(content, encoding)
-        except UnicodeDecodeError:
+    refuse_other_files(content, name)
+    file = SasFile(io.BytesIO(content), name, is_sas7bdat(content))
+    for encoding in ENCODINGS:
+        read = file.read(encoding)
+        kinds = file.kinds(encoding) if read is not None else None
+        if read is None or kinds is None:
             continue
+        frame, metadata = read
+        if metadata.number_rows is not None and metadata.number_rows != len(frame):
+            raise FileError(f"{name}: expected {metadata.number_rows} rows, found {len(frame)}: the file is cut short.")
+        return typed(frame, kinds), [ASSUMED] * (encoding is not None) + code_notices(metadata)
+    raise FileError(OTHER_ENCODING.format(name=name))
+
+
+@dataclass(frozen=True, slots=True)
+class SasFile:
+    """A SAS file, its bytes or its path, as it is read under one encoding or another.
+
+    Attributes
+    ----------
+    source : io.BytesIO or str
+    name : str
+        For messages.
+    binary : bool
+        Whether it is a sas7bdat file; else a transport file.
+    """
+
+    source: io.BytesIO | str
+    name: str
+    binary: bool
+
+    def read(self, encoding: str | None, **options: Any) -> tuple[pd.DataFrame, Any] | None:
+        """Return rows and what the file says of its columns; None if its text is not in this encoding.
+
+        Raises
+        ------
+        FileError
+        """
+        import pyreadstat
+
+        reader = pyreadstat.read_sas7bdat if self.binary else pyreadstat.read_xport
+        if isinstance(self.source, io.BytesIO):
+            self.source.seek(0)
+        try:
+            return reader(self.source, dates_as_pandas_datetime=True, encoding=encoding, **options)
+        except UnicodeDecodeError:
+            return None
         except (OverflowError, ValueError):
             raise FileError(
-                f"{name}: a column with a date format holds a number that is no date. Correct it, or take the format "
-                "off."
+                f"{self.name}: a column with a date format holds a number that is no date. Correct it, or take the "
+                "format off."
             ) from None
         except Exception as error:
             # The reader knows one class of errors only; those about encodings are worth a second try.
             if "encoding" in str(error).lower() or "convert string" in str(error).lower():
-                continue
-            raise FileError(f"{name}: expected a SAS file (.xpt or .sas7bdat), found a damaged one.") from None
-        if metadata.number_rows is not None and metadata.number_rows != len(frame):
-            raise FileError(f"{name}: expected {metadata.number_rows} rows, found {len(frame)}: the file is cut short.")
-        notices = ["encoding Windows-1252 assumed, the file is not UTF-8"] if encoding else []
-        formats = (metadata.original_variable_types or {}).items()
-        coded = [column for column, used in formats if used and _SAS_FORMAT.search(used.lstrip("$")) is None]
-        if coded:
-            notices.append(f"the stored codes of {', '.join(coded)}, not the labels of their SAS formats")
-        return frame, notices
-    raise FileError(f"{name}: expected text in UTF-8 or Windows-1252, found another encoding. Save the file as UTF-8.")
+                return None
+            raise FileError(f"{self.name}: expected a SAS file (.xpt or .sas7bdat), found a damaged one.") from None
+
+    def kinds(self, encoding: str | None) -> dict[str, Kind] | None:
+        """Return what the columns hold, by their types and formats alone; None if text is not in this encoding.
+
+        What the reader knows of formats is asked of the reader: without rows it gives a date its type, and with a row,
+        be it missing, a time of day (which has none without) is no number.
+
+        Raises
+        ------
+        FileError
+        """
+        described, first = self.read(encoding, metadataonly=True), self.read(encoding, row_limit=1)
+        if described is None or first is None:
+            return None
+
+        def kind(column: str) -> Kind:
+            if described[1].readstat_variable_types[column] == "string":
+                return "text"
+            if described[0][column].dtype.kind == "M":
+                return "date"
+            return "time" if first[0][column].dtype == object else "number"
+
+        return {column: kind(column) for column in described[0].columns}
+
+
+def typed(frame: pd.DataFrame, kinds: dict[str, Kind]) -> pd.DataFrame:
+    """Return rows with the types of what their columns hold, even where all of it is missing."""
+
+    def cells(name: str) -> pd.Series:
+        column = frame[name]
+        if kinds[name] == "date":
+            return pd.to_datetime(column).astype("datetime64[us]")
+        if kinds[name] == "number":
+            return column.astype(float)
+        return as_text(column).astype("str")
+
+    return pd.DataFrame({name: cells(name) for name in frame.columns}, index=frame.index)
+
+
+def code_notices(metadata: Any) -> list[str]:
+    """Tell of columns whose cells are codes that a format of the study's own gives labels to."""
+    formats = (metadata.original_variable_types or {}).items()
+    coded = [column for column, used in formats if used and _SAS_FORMAT.search(used.lstrip("$")) is None]
+    return [f"the stored codes of {', '.join(coded)}, not the labels of their SAS formats"] if coded else []
+
+
+def refuse_other_files(content: "bytes | mmap.mmap", name: str) -> None:
+    """Refuse files of PROC CPORT and transport files that are cut short.
+
+    Raises
+    ------
+    FileError
+    """
+    head = content[: len(_XPORT_MAGIC[0])]
+    if head.startswith(_CPORT_MAGIC):
+        raise FileError(
+            f"{name}: expected a transport file (XPT) of the XPORT engine, found one of PROC CPORT, which only SAS "
+            "reads. Write it with the XPORT engine or the %LOC2XPT macro, or as CSV."
+        )
+    if head.startswith(_XPORT_MAGIC):
+        _refuse_cut_transport(content, name)
+
+
+def is_sas7bdat(content: "bytes | mmap.mmap") -> bool:
+    """Whether the bytes of a SAS file are those of a sas7bdat file."""
+    return content[: len(_SAS7BDAT_MAGIC)] == _SAS7BDAT_MAGIC
 
 
 def _refuse_cut_transport(content: "bytes | mmap.mmap", name: str) -> None:
@@ -103,54 +198,3 @@ def _refuse_cut_transport(content: "bytes | mmap.mmap", name: str) -> None:
         cut = len(tail) >= _PAGE or bool(tail.strip(b" "))
     if cut:
         raise FileError(f"{name}: expected whole rows to the end, found a part of one: the file is cut short.")
-
-
-def header_of(path: Path) -> list[str]:
-    """Return the names of the columns of a file that is too large for memory.
-
-    Raises
-    ------
-    FileError
-    """
-    frame = next(read_in_chunks(path, 1))
-    return [str(name) for name in frame.columns]
-
-
-def read_in_chunks(path: Path, rows: int) -> Iterator[pd.DataFrame]:
-    """Yield a file's rows, `rows` at a time; text in UTF-8.
-
-    Raises
-    ------
-    FileError
-        If the file is damaged.
-    """
-    import pyreadstat
-
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        binary = content[: len(_SAS7BDAT_MAGIC)] == _SAS7BDAT_MAGIC
-        if content[: len(_XPORT_MAGIC[0])].startswith(_XPORT_MAGIC):
-            _refuse_cut_transport(content, path.name)
-    reader = pyreadstat.read_sas7bdat if binary else pyreadstat.read_xport
-    offset = 0
-    while True:
-        try:
-            frame, _ = reader(str(path), dates_as_pandas_datetime=True, row_offset=offset, row_limit=rows)
-        except Exception:
-            # The reader knows one class of errors only.
-            raise FileError(
-                f"{path.name}: expected a SAS file (.xpt or .sas7bdat) with text in UTF-8 and dates in date formats; "
-                "it is damaged, or has others. Save it as Parquet."
-            ) from None
-        if not len(frame) and offset:
-            return
-        yield frame
-        if len(frame) < rows:
-            return
-        offset += rows
-
-
-def _read(content: bytes, encoding: str | None) -> tuple[pd.DataFrame, Any]:
-    import pyreadstat
-
-    reader = pyreadstat.read_sas7bdat if content.startswith(_SAS7BDAT_MAGIC) else pyreadstat.read_xport
-    return reader(io.BytesIO(content), dates_as_pandas_datetime=True, encoding=encoding)

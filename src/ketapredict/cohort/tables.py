@@ -14,7 +14,6 @@ from ketapredict.cohort.headers import refuse_repeated
 from ketapredict.errors import FileError
 
 UNNAMED = "unnamed_"
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", parquet.SUFFIX, ".xlsx", *sas.SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Table:
     name : str
         File name without folder.
     frame : pandas.DataFrame
-        Cells as text (`str`, trimmed) from delimited files; with the file's own types from Parquet,
+        Cells as text (`str`, trimmed) from delimited files; with the file's own types from Parquet (decimals as text),
         Excel and SAS. Missing markers are missing cells. RangeIndex.
     rows : numpy.ndarray of int64
         Number of each row in the file; the first after the header is 1, empty lines are not counted.
@@ -38,6 +37,8 @@ class Table:
         Whether `12,5` is a number.
     notices : tuple of str
         What was assumed in reading.
+    unreadable : frozenset of str
+        Columns of which no cell can be made, missing in `frame`: whoever uses one must refuse the table.
     """
 
     name: str
@@ -47,23 +48,12 @@ class Table:
     sha256: str
     decimal_comma: bool = False
     notices: tuple[str, ...] = ()
+    unreadable: frozenset[str] = frozenset()
 
     @property
     def row_count(self) -> int:
         """Number of rows of the file, with those of a wrong number of fields."""
         return len(self.rows) + len(self.ragged)
-
-
-def is_table_file(path: Path) -> bool:
-    """Whether the file's name ends like that of a table."""
-    return path.is_file() and path.name.lower().endswith(TABLE_SUFFIXES)
-
-
-def table_stem(path: Path) -> str:
-    """Return the name of a table in lower case without the ending that tells its format."""
-    name = path.name.lower()
-    endings = sorted((ending for ending in TABLE_SUFFIXES if name.endswith(ending)), key=len)
-    return name.removesuffix(endings[-1]) if endings else name
 
 
 def read_table(path: str | Path, missing: tuple[str, ...] = MISSING_MARKERS) -> Table:
@@ -97,8 +87,9 @@ def read_table(path: str | Path, missing: tuple[str, ...] = MISSING_MARKERS) -> 
     notices: list[str] = []
     ragged = np.empty(0, dtype=np.int64)
     delimiter = ""
+    unreadable: frozenset[str] = frozenset()
     if content[:4] == b"PAR1":
-        frame = parquet.read_parquet(content, path.name)
+        frame, unreadable = parquet.read_parquet(content, path.name)
         rows = np.arange(1, len(frame) + 1)
     elif sas.is_sas(content):
         frame, notices = sas.read_sas(content, path.name)
@@ -113,17 +104,15 @@ def read_table(path: str | Path, missing: tuple[str, ...] = MISSING_MARKERS) -> 
         frame, ragged, delimiter, notices = read_delimited(content, path.name)
         rows = np.setdiff1d(np.arange(1, len(frame) + len(ragged) + 1), ragged, assume_unique=True)
     digest = hashlib.sha256(content).hexdigest()
-    return _table(path.name, frame, rows, ragged, digest, missing, notices, may_have_commas=delimiter not in {"", ","})
+    commas = delimiter not in {"", ","}
+    return _table(path.name, frame, rows, ragged, digest, missing, notices, unreadable, may_have_commas=commas)
 
 
 def _read_folder(folder: Path, missing: tuple[str, ...]) -> Table:
-    if not parquet.parts_of(folder):
-        raise FileError(
-            f"Expected a table file, found the folder {folder.name}. Name a file, or use a mapping with [tables]."
-        )
-    frame, digest = parquet.read_parts(folder)
+    frame, unreadable, digest = parquet.read_parts(folder)
     rows = np.arange(1, len(frame) + 1)
-    return _table(folder.name, frame, rows, np.empty(0, dtype=np.int64), digest, missing, [], may_have_commas=False)
+    ragged = np.empty(0, dtype=np.int64)
+    return _table(folder.name, frame, rows, ragged, digest, missing, [], unreadable, may_have_commas=False)
 
 
 def _table(
@@ -134,6 +123,7 @@ def _table(
     sha256: str,
     missing: tuple[str, ...],
     notices: list[str],
+    unreadable: frozenset[str],
     *,
     may_have_commas: bool,
 ) -> Table:
@@ -144,7 +134,9 @@ def _table(
     decimal_comma = may_have_commas and any(has_decimal_comma(frame[column]) for column in frame)
     if decimal_comma:
         notices.append("decimal commas")
-    return Table(name, frame, rows.astype(np.int64), ragged, sha256, decimal_comma, tuple(notices))
+    told = tuple(notices)
+    unreadable = frozenset(column.strip() for column in unreadable)
+    return Table(name, frame, rows.astype(np.int64), ragged, sha256, decimal_comma, told, unreadable)
 
 
 def _named_columns(frame: pd.DataFrame, name: str, notices: list[str]) -> tuple[pd.DataFrame, list[str]]:

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort.cells import TEXT, Cells, as_level, as_number, text_cells
+from ketapredict.cohort.cells import TEXT, Cells, as_level, as_number, commas_apart, text_cells
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.headers import holds_any, listed
@@ -210,7 +210,13 @@ class _Checker:
         name = column.name
         comma = name in self.raw.decimal_commas
         values, invalid = as_number(self.raw.cells[name], decimal_comma=comma)
-        self.reject(name, invalid, "number", expected + (", with a decimal comma" if comma else ""))
+        if comma:
+            self.reject(name, invalid, "number", expected + ", with a decimal comma")
+        elif invalid.any():
+            told = np.full(self.count, expected, dtype=object)
+            for rows, words in commas_apart(self.raw.cells[name], invalid, expected):
+                told[rows] = words
+            self.reject(name, invalid, "number", told)
         return values
 
     def _bounded(

@@ -1,12 +1,13 @@
 """From one row a visit to one course: which row is the rating at which time point."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.cells import as_days, as_number, as_text
-from ketapredict.cohort.derivations import Problem, date_expectation
+from ketapredict.cohort.derivations import Problem, date_expectation, no_numbers
 from ketapredict.cohort.evaluation import evaluate_condition
 from ketapredict.cohort.headers import listed
 from ketapredict.cohort.mapping import Visits
@@ -16,6 +17,7 @@ from ketapredict.errors import MappingError
 # Hours are compared after rounding, so that days divided and multiplied by 24 still meet a window's edge.
 _DECIMALS = 6
 LABEL_JOINT = " / "
+_FRACTION = re.compile(r"[+-]?\d*\.\d+")
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,11 @@ def _labelled(visits: Visits, frame: pd.DataFrame, points: tuple[str, ...]) -> n
         return np.full(len(frame), -1, dtype=np.int64)
     places = {label: points.index(point) for label, point in visits.points}
     codes, labels = pd.factorize(visit_label(visits, frame), use_na_sentinel=True)
-    # A label that is a number may be written 4 in one file and 4.0 in another.
-    found = [places.get(label, places.get(_plain(label), -1)) for label in labels]
+    # A label, or a part of one, that is a number may be written 4 in one file and 4.0 in another.
+    plain: dict[str, int] = {}
+    for label, place in places.items():
+        plain.setdefault(_plain(label), place)
+    found = [places.get(label, plain.get(_plain(label), -1)) for label in labels]
     return np.array([*found, -1], dtype=np.int64)[codes]
 
 
@@ -156,8 +161,15 @@ def visit_label(visits: Visits, frame: pd.DataFrame) -> pd.Series:
 
 
 def _plain(label: str) -> str:
-    whole, point, decimals = label.partition(".")
-    return whole if point and decimals.strip("0") == "" else label
+    """Return a label without zeros at the end of a number's fraction, in each of its parts."""
+    return LABEL_JOINT.join(_plain_part(part) for part in label.split(LABEL_JOINT))
+
+
+def _plain_part(part: str) -> str:
+    whole, point, decimals = part.partition(".")
+    if point and decimals.strip("0") == "":
+        return whole
+    return part.rstrip("0") if _FRACTION.fullmatch(part) else part
 
 
 def _hours(
@@ -176,7 +188,10 @@ def _hours(
         name = visits.times[0]
         hours, invalid = as_number(frame[name], decimal_comma=name in decimal_commas)
         if (invalid & needed).any():
-            problems.append((name, Problem(invalid & needed, "number", f"a number in {name}")))
+            told = no_numbers(
+                frame[name], invalid & needed, f"a number in {name}", decimal_comma=name in decimal_commas
+            )
+            problems += [(name, problem) for problem in told]
         if visits.study_day:
             no_day = (hours == 0) & needed
             if no_day.any():

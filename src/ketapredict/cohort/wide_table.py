@@ -10,6 +10,14 @@ from typing import Protocol as Interface
 import numpy as np
 import pandas as pd
 
+from ketapredict.cohort.arrow_cells import (
+    UNREADABLE,
+    UnreadableColumnError,
+    as_type,
+    declared_cells,
+    refuse_unreadable,
+    unreadable_columns,
+)
 from ketapredict.cohort.cells import MISSING_MARKERS, as_text
 from ketapredict.cohort.cohort import Source
 from ketapredict.cohort.columns import Column
@@ -122,6 +130,7 @@ class ParquetTable:
         for path in paths:
             file = opened_parquet(path, self._levels)
             refuse_repeated(file.schema_arrow.names, path.name)
+            refuse_unreadable(unreadable_columns(file.schema_arrow), declared, path.name)
             counts.append(file.metadata.num_rows)
             for group in range(file.metadata.num_row_groups):
                 self.row_groups.append((path, group, before))
@@ -130,10 +139,15 @@ class ParquetTable:
         self.row_count = sum(counts)
         if not self.row_count:
             raise FileError(f"{paths[0].name}: expected rows below the header, found none.")
-        self._types = {field.name: field.type for field in schema_of(paths[0].parent, paths)}
-        names = [name for name in self._types if name != row_column]
+        numbers = [name for name, column in declared.items() if column.kind in ("number", "score")]
+        schema = schema_of(paths[0].parent, paths, numbers)
+        names = [name for name in schema.names if name != row_column]
         refuse_unknown_columns(names, declared, paths[0].name)
+        self._declared = declared
         self._names = names
+        # Parts may write an id as numbers of several types: each turns into text by itself.
+        own_text = {name for name in names if declared[name].kind == "text"}
+        self._types = {field.name: _text_type(field.type) if field.name in own_text else field.type for field in schema}
         hashed = zip(paths, counts, strict=True)
         self.sources = sources or tuple(Source(path.name, file_sha256(path), count) for path, count in hashed)
 
@@ -178,10 +192,14 @@ class ParquetTable:
         if len(self.paths) == 1:
             return batch
         names = [name for name in self.names if name in batch.schema.names]
-        try:
-            columns = [_as_type(batch.column(name), self._types[name], name in self._levels) for name in names]
-        except pa.ArrowException:
-            raise FileError(SEVERAL_TYPES.format(name=self.paths[0].parent.name)) from None
+        columns = []
+        for name in names:
+            try:
+                columns.append(_as_type(batch.column(name), self._types[name], name in self._levels))
+            except UnreadableColumnError:
+                raise FileError(UNREADABLE.format(file=self.paths[0].parent.name, names=name)) from None
+            except pa.ArrowException:
+                raise FileError(SEVERAL_TYPES.format(name=self.paths[0].parent.name)) from None
         return pa.RecordBatch.from_arrays(columns, names)
 
     def _batch(self, parts: "list[pa.RecordBatch]", first: int) -> WideBatch:
@@ -194,7 +212,7 @@ class ParquetTable:
             rows = np.asarray(table.column(self.row_column)).astype(np.int64)
         else:
             rows = np.arange(first + 1, first + 1 + len(table))
-        return WideBatch(cells_of(table, self._names), rows, np.empty(0, dtype=np.int64))
+        return WideBatch(cells_of(table, self._names, self._declared), rows, np.empty(0, dtype=np.int64))
 
 
 _ROWS_OF_IDS = 1 << 18
@@ -207,10 +225,14 @@ def _as_type(column: "pa.Array", kind: "pa.DataType", coded: bool) -> "pa.Array"
     coded = coded and (pa.types.is_string(kind) or pa.types.is_large_string(kind))
     if column.type == (pa.dictionary(pa.int32(), kind) if coded else kind):
         return column
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    column = column.cast(kind)
+    column = as_type(column, kind)
     return column.dictionary_encode() if coded else column
+
+
+def _text_type(kind: "pa.DataType") -> "pa.DataType":
+    import pyarrow as pa
+
+    return kind if pa.types.is_large_string(kind) else pa.string()
 
 
 def read_parquet_batches(
@@ -263,16 +285,16 @@ def few_texts(declared: dict[str, Column]) -> list[str]:
     return [name for name, column in declared.items() if column.kind in ("level", "yes_no")] + ["site"]
 
 
-def cells_of(table: "pa.Table | pa.RecordBatch", names: list[str]) -> pd.DataFrame:
-    """Return columns of an Arrow table as the cells of a cohort table, before its rules."""
+def cells_of(table: "pa.Table | pa.RecordBatch", names: list[str], declared: dict[str, Column]) -> pd.DataFrame:
+    """Return columns of an Arrow table as the cells of a cohort table, before its rules. Raises FileError."""
     markers = frozenset(MISSING_MARKERS)
-    cells = {name: without_markers(_series(table.column(name)), markers) for name in names}
-    return pd.DataFrame(cells, copy=False)
+    columns = {name: declared_cells(table.column(name), declared[name].kind, name) for name in names}
+    return pd.DataFrame({name: without_markers(cells, markers) for name, cells in columns.items()}, copy=False)
 
 
 def ids_of(column: "pa.Array") -> "pa.Array":
-    """Return course ids as Arrow text, null where there is none."""
-    return as_arrow_text(without_markers(_series(column), frozenset(MISSING_MARKERS)))
+    """Return course ids as Arrow text, null where there is none. Raises FileError."""
+    return as_arrow_text(without_markers(declared_cells(column, "text", "course_id"), frozenset(MISSING_MARKERS)))
 
 
 def file_sha256(path: Path) -> str:
@@ -289,12 +311,3 @@ def as_arrow_text(cells: pd.Series) -> "pa.Array":
     import pyarrow as pa
 
     return pa.array(as_text(cells).array, type=pa.large_string())
-
-
-def _series(column: "pa.Array | pa.ChunkedArray") -> pd.Series:
-    """Return a column with the file's own type; decimals become float64."""
-    import pyarrow as pa
-
-    if pa.types.is_decimal(column.type):
-        column = column.cast(pa.float64())
-    return column.to_pandas(date_as_object=False)

@@ -33,6 +33,7 @@ class TextTable:
 
     def __init__(self, path: Path, declared: dict[str, Column]) -> None:
         self._text = text = TextSource(path)
+        self._declared = declared
         self.row_count = text.row_count
         self.decimal_comma = text.decimal_comma
         refuse_unknown_columns(text.names, declared, text.name)
@@ -88,5 +89,5 @@ class TextTable:
 
         numbers = np.arange(first + 1, first + rows + 1)
         wrong = np.array(ragged, dtype=np.int64)
-        cells = cells_of(pa.concat_tables(parts), self._text.names)
+        cells = cells_of(pa.concat_tables(parts), self._text.names, self._declared)
         return WideBatch(cells, np.setdiff1d(numbers, wrong, assume_unique=True), wrong)

@@ -11,13 +11,13 @@ import pandas as pd
 from ketapredict.cohort.cells import columns_of
 from ketapredict.cohort.cohort import SIMULATED_NOTICE, Source, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
-from ketapredict.cohort.parquet import is_parquet, parts_of
 from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.raw_courses import NO_FIELD, RawCourses
 from ketapredict.cohort.read import merged_extras, raw_courses, refuse_no_course
 from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
 from ketapredict.cohort.repeated_ids import RepeatedIds
 from ketapredict.cohort.sas import is_sas
+from ketapredict.cohort.table_files import is_parquet, parts_of
 from ketapredict.cohort.validation import require_columns
 from ketapredict.cohort.wide_table import ParquetTable, WideBatch, WideTable
 from ketapredict.errors import FileError

@@ -198,16 +198,18 @@ def scored_frame(
 
     Raises
     ------
-    EngineError, CohortError
+    EngineError, FileError, CohortError
     """
-    from pyspark.sql.pandas.types import from_arrow_schema
+    from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
+    from ketapredict.cohort.arrow_cells import refuse_unreadable, unreadable_columns
     from ketapredict.cohort.columns import declared_columns
     from ketapredict.cohort.validation import refuse_unknown_columns, require_columns
 
     declared = declared_columns(model.bundle.protocol, model.bundle.extras)
     refuse_unknown_columns(frame.columns, declared, "The data frame")
     require_columns(frame.columns, declared)
+    refuse_unreadable(unreadable_columns(to_arrow_schema(frame.schema)), declared, "The data frame")
     with _spark_errors(), quiet_spark():
         repeated = _repeated(frame.select("course_id").mapInArrow(id_hashes, _HASHES))
         shipment = _shipment(model, model.bundle.extras, landmark, explain, repeated, None)

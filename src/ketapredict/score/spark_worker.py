@@ -162,10 +162,10 @@ def scored_batches(batches: "Iterator[tuple[pa.RecordBatch, int]]", shipment: Sh
     """Score batches of cells, each given with the number of rows in front of it."""
     with threadpool_limits(1):
         model = shipment.model()
-        few = few_texts(declared_columns(model.bundle.protocol, shipment.extras))
+        declared = declared_columns(model.bundle.protocol, shipment.extras)
         for batch, before in batches:
             if len(batch):
-                raw = _raw(batch, before, shipment, few)
+                raw = _raw(batch, before, shipment, declared)
                 valid = validated_batch(model, raw, shipment.extras)
                 found = score_batch(model, valid, shipment.landmark, shipment.explain)
                 if not np.array_equal(np.union1d(found.rows, found.rejects["row"]), np.sort(raw.rows)):
@@ -242,15 +242,16 @@ def _written(groups: "Iterator[pa.RecordBatch]", shipment: Shipment, folder: Pat
                 output.close()
 
 
-def _raw(batch: "pa.RecordBatch", before: int, shipment: Shipment, few: list[str]) -> RawCourses:
+def _raw(batch: "pa.RecordBatch", before: int, shipment: Shipment, declared: dict[str, Column]) -> RawCourses:
     import pyarrow as pa
 
+    few = few_texts(declared)
     names = [name for name in batch.schema.names if name != shipment.row_column]
     columns = {name: batch.column(batch.schema.get_field_index(name)) for name in batch.schema.names}
     for name in names:
         if name in few and pa.types.is_string(columns[name].type):
             columns[name] = columns[name].dictionary_encode()
-    frame = cells_of(pa.table(columns), names)
+    frame = cells_of(pa.table(columns), names, declared)
     rows = np.arange(before + 1, before + 1 + len(batch))
     if shipment.row_column:
         rows = np.asarray(columns[shipment.row_column]).astype(np.int64)
