@@ -54,7 +54,7 @@ from ketapredict.cohort.spool import (
     sort_spool,
 )
 from ketapredict.cohort.validation import refuse_unknown_columns, require_columns
-from ketapredict.errors import CohortError, FileError
+from ketapredict.errors import CohortError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -171,7 +171,9 @@ def make_courses(
     Raises
     ------
     FileError, MappingError, CohortError
-        As `read_cohort`. An Excel file, text in another encoding than UTF-8 and cells with line breaks are refused.
+        As `read_cohort`. An Excel file is refused.
+    OSError
+        If the folder cannot be written to.
     """
     path = Path(path)
     if mapping is not None:
@@ -183,11 +185,7 @@ def make_courses(
         require_columns(main.header, declared)
         mapping = _AS_IT_IS
     with TemporaryDirectory(dir=folder, prefix=".out-of-core-") as temporary:
-        work = _Work(mapping, path, protocol, extras, main, Path(temporary), memory_mib, batch_rows)
-        try:
-            return work.run(folder)
-        except OSError as error:
-            raise FileError(f"Cannot write to {folder}: {error.strerror or 'the disk failed'}.") from None
+        return _Work(mapping, path, protocol, extras, main, Path(temporary), memory_mib, batch_rows).run(folder)
 
 
 _AS_IT_IS = Mapping("the cohort table", (), (), {}, (CourseBlock({}),), (), same_names=True)
