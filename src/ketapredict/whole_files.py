@@ -1,5 +1,6 @@
 """Files that appear under their names only when they are complete."""
 
+import errno
 import hashlib
 import json
 import os
@@ -29,6 +30,23 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"Cannot make the folder {folder}: {error.strerror}.") from None
+
+
+def flush_folder(folder: Path) -> None:
+    """Make sure that the names in a folder are on the disk, where its file system can be told so."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(place)
+
+
+def reason(error: OSError) -> str:
+    """Return why a file cannot be written, in the operating system's words."""
+    return os.strerror(error.errno) if error.errno else error.strerror or "the disk failed"
 
 
 def refuse_to_overwrite(outputs: list[Path], inputs: list[Path]) -> None:
@@ -110,7 +128,7 @@ def write_whole(
                 target.replace(final)
         except OSError as error:
             name = next(iter(files)).parent
-            raise FileError(f"Cannot write the results to {name}: {error.strerror or 'the disk failed'}.") from None
+            raise FileError(f"Cannot write the results to {name}: {reason(error)}.") from None
 
 
 def _sha256(path: Path) -> str:

@@ -199,6 +199,16 @@ def test_rows_of_a_wrong_number_of_fields(tmp_path: Path) -> None:
     same(tmp_path / "t.csv", mapping_from_plain(mapping), tmp_path / "out", 2)
 
 
+def test_rows_of_a_wrong_number_of_fields_alone(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,visit,score,age\na,base\nb,base,3,4,5\n")
+    wide = {**BASE, "columns": {"score_baseline": "score"}, "course": [{"course_id": "{id}-{visit}"}]}
+    assert make_courses(mapping_from_plain(wide), tmp_path / "t.csv", PROTOCOL, tmp_path).counts.rejected == 2
+    long = mapping_from_plain({**BASE, "columns": {}, "course": [{"course_id": "{id}", "visits": VISITS}]})
+    (tmp_path / "t.csv").write_text("id,visit,score,day\na,base\nb,base,3,4,5\n")
+    with pytest.raises(CohortError, match="no row became a course"):
+        make_courses(long, tmp_path / "t.csv", PROTOCOL, tmp_path)
+
+
 @pytest.mark.parametrize(
     "content",
     [

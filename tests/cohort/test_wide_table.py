@@ -1,6 +1,7 @@
 """The readers in batches against the reader of whole files."""
 
 import gzip
+import tracemalloc
 import uuid
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ketapredict.cohort import text_source
 from ketapredict.cohort.cells import as_number, text_cells
 from ketapredict.cohort.columns import declared_columns
 from ketapredict.cohort.protocols import BUILT_IN
@@ -115,6 +117,47 @@ def test_unusual_text_as_the_whole_file(tmp_path, content):
     pd.testing.assert_frame_equal(frame, whole.frame, check_column_type=False)
     assert numbers.tolist() == whole.rows.tolist()
     assert table.notices == ((f"a.csv: read with {', '.join(whole.notices)}",) if whole.notices else ())
+
+
+@given(
+    st.lists(st.sampled_from(["a,male,s", "b,female", "c", "d,male,s,x"]), min_size=1, max_size=60), st.integers(1, 70)
+)
+@settings(max_examples=60, deadline=None)
+def test_rows_of_a_wrong_number_of_fields_in_blocks_of_any_content(tmp_path_factory, rows, at_once):
+    path = tmp_path_factory.mktemp("text") / "a.csv"
+    path.write_text("\n".join(["course_id,sex,site", *rows]) + "\n")
+    whole = read_table(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_source, "_LONGEST_BLOCK", 32)
+        frame, numbers, ragged = in_batches(TextTable(path, DECLARED), at_once)
+    pd.testing.assert_frame_equal(frame, whole.frame, check_column_type=False, check_dtype=len(frame) > 0)
+    assert numbers.tolist() == whole.rows.tolist()
+    assert ragged.tolist() == whole.ragged.tolist()
+
+
+def test_rows_of_a_wrong_number_of_fields_take_bounded_memory(tmp_path, monkeypatch):
+    """One number takes 8 bytes: all together would be twice the bound."""
+    monkeypatch.setattr(text_source, "_LONGEST_BLOCK", 1 << 14)
+    monkeypatch.setattr(text_source, "_BYTES_AT_ONCE", 1 << 14)
+    path = tmp_path / "a.csv"
+    path.write_text("course_id,sex\nA,male\n" + "B\n" * 300_000)
+    table = TextTable(path, DECLARED)
+    tracemalloc.start()
+    try:
+        told = sum(len(batch.ragged) for batch in table.batches(5_000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert told == 300_000
+    assert peak < 8 * 300_000 / 2
+
+
+def test_the_row_of_a_cell_that_is_too_long_is_named_as_in_the_whole_file(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("course_id,sex\n" + "A,male\n" * 60 + "B\n" + "C" * 140_000 + ",male\n")
+    refused = refusal(lambda: read_table(path))
+    assert "row 62" in refused
+    assert refusal(lambda: TextTable(path, DECLARED)) == refused
 
 
 def test_parquet_cells_as_the_whole_file_whatever_the_types(tmp_path):

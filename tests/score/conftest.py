@@ -1,3 +1,4 @@
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,26 @@ def mixed_file(mixed_table, tmp_path) -> Path:
     """120 of these courses as CSV."""
     mixed_table(120).to_csv(tmp_path / "mixed.csv", index=False)
     return tmp_path / "mixed.csv"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 160 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("no permission to mount a small disk")
+    yield place
+    # Also where a failed test keeps a file open.
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def resize(disk: Path, kilobytes: int) -> None:
+    """Give a small disk another size."""
+    subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", str(disk)], check=True)
 
 
 def results(output: Path) -> dict[str, bytes]:

@@ -1,5 +1,6 @@
 """Whatever stops a run, what is continued afterwards gives the results of a run that nothing stopped."""
 
+import errno
 import json
 import os
 import shutil
@@ -7,20 +8,25 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from tests.score.conftest import results
+from tests.score.conftest import resize, results
 from typer.testing import CliRunner
 
 from ketapredict.cli.app import app
-from ketapredict.errors import FileError
+from ketapredict.errors import CohortError, FileError
 from ketapredict.response_model import ResponseModel
-from ketapredict.score import files, parts, unfinished
+from ketapredict.score import files, inputs, parts, unfinished
+from ketapredict.score import spark as engine
 from ketapredict.score.files import score_file
+from ketapredict.score.spark_worker import WrittenPart
 from ketapredict.simulate import simulate_cohort
 
 
@@ -86,22 +92,48 @@ def stopped_run(source: Path, output: Path, model, monkeypatch, pieces: int) -> 
             score_file(source, output, model, rows_at_once=16)
 
 
+DAMAGES = [
+    "a byte",
+    "cut short",
+    "journal torn",
+    "a figure of the journal",
+    "a foreign line",
+    "a line that is no text",
+    "no text in front",
+    "nothing but a foreign line",
+    "rejects",
+    "all gone",
+]
+
+
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
-@pytest.mark.parametrize("damage", ["a byte", "cut short", "journal torn", "rejects", "all gone"])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_pieces_are_made_again(mixed_file, short_model, undisturbed, tmp_path, monkeypatch, ending, damage):
     output = tmp_path / "stopped" / f"out{ending}"
     stopped_run(mixed_file, output, short_model, monkeypatch, 5)
     folder = output.with_name(f".{output.name}.unfinished")
     part = folder / "output"
     content = part.read_bytes()
+    journal = folder / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
     if damage == "a byte":
         middle = len(content) // 2
         part.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
     elif damage == "cut short":
         part.write_bytes(content[: len(content) // 3])
     elif damage == "journal torn":
-        journal = folder / "journal.jsonl"
-        journal.write_bytes(journal.read_bytes()[:-40])
+        journal.write_bytes(b"".join(lines)[:-40])
+    elif damage == "a figure of the journal":
+        assert b'"scored": 1' in lines[3]
+        journal.write_bytes(b"".join([*lines[:3], lines[3].replace(b'"scored": 1', b'"scored": 2'), *lines[4:]]))
+    elif damage == "a foreign line":
+        journal.write_bytes(b"".join([*lines[:3], b'{"a": 1}\n', *lines[3:]]))
+    elif damage == "a line that is no text":
+        journal.write_bytes(b"".join([*lines, b"\xff\xfe\x00\x80\n"]))
+    elif damage == "no text in front":
+        journal.write_bytes(b"".join([b"\xff\xfe\x00\x80\n", *lines]))
+    elif damage == "nothing but a foreign line":
+        journal.write_bytes(b'{"a": 1}\n')
     elif damage == "rejects":
         (folder / "rejects.csv").write_text("row\n")
     else:
@@ -193,20 +225,6 @@ def test_results_cut_off_while_they_appear_are_completed(mixed_file, short_model
     assert the_same(output, undisturbed[".csv"])
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 160 kB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(place)], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip("no permission to mount a small disk")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
-
-
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_a_full_disk(mixed_file, short_model, undisturbed, tmp_path, small_disk, ending):
     filler = small_disk / "filler"
@@ -219,9 +237,209 @@ def test_a_full_disk(mixed_file, short_model, undisturbed, tmp_path, small_disk,
         assert ("--resume" in str(told.value)) == kept == (size < 155_000)
         assert not list(small_disk.glob("out*"))
         filler.unlink()
-    subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
+    resize(small_disk, 4000)
     score_file(mixed_file, output, short_model, rows_at_once=16, resume=True)
     assert the_same(output, undisturbed[ending])
+
+
+def test_what_a_run_leaves_that_was_killed_is_removed_by_the_next(mixed_file, short_model, tmp_path, monkeypatch):
+    output = tmp_path / "stopped" / "out.csv"
+    stopped_run(mixed_file, output, short_model, monkeypatch, 3)
+    folder = output.with_name(".out.csv.unfinished")
+    finished = {"journal.jsonl", "output", "rejects.csv"}
+    for name in (".out-of-core-1/rows.parquet", "ids-1/00", "courses.parquet", "piece", "manifest.partial"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    with pytest.raises(FileError, match="found nothing"):
+        score_file(tmp_path / "absent.csv", output, short_model, rows_at_once=16, resume=True)
+    assert {path.name for path in folder.iterdir()} == finished
+    stopped_run(mixed_file, output, short_model, monkeypatch, 3)
+    assert {path.name for path in folder.iterdir()} == finished
+
+
+def in_place_of(source: Path, content: bytes) -> None:
+    """Put another file in the place of one, as `mv` does."""
+    other = source.with_name("other")
+    other.write_bytes(content)
+    other.replace(source)
+
+
+def cut_short(source: Path, content: bytes) -> None:
+    os.truncate(source, source.stat().st_size // 3)
+
+
+def prolonged(source: Path, content: bytes) -> None:
+    with source.open("ab") as file:
+        file.write(content[content.index(b"\n") + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "moment"),
+    [
+        ("a.parquet", in_place_of, "before batches"),
+        ("a.parquet", in_place_of, "a batch"),
+        ("a.parquet", in_place_of, "at the end"),
+        ("a.csv", cut_short, "before batches"),
+        ("a.csv", prolonged, "before batches"),
+        ("parts/1.parquet", in_place_of, "a batch"),
+        ("parts/1.parquet", cut_short, "before batches"),
+    ],
+)
+def test_an_input_that_is_changed_while_it_is_read(
+    mixed_table, short_model, tmp_path, monkeypatch, name, change, moment
+):
+    """The other file has as many rows: nothing else would tell."""
+    source = tmp_path / name
+    source.parent.mkdir(exist_ok=True)
+    table = mixed_table(120)
+    contents = []
+    for given in (table.assign(score_baseline=40), table):
+        given.to_csv(source, index=False) if source.suffix == ".csv" else given.to_parquet(source, index=False)
+        contents.append(source.read_bytes())
+    whole = source if source.parent == tmp_path else source.parent
+    patched, place = {
+        "before batches": ("_score_batches", files),
+        "a batch": ("score_batch", files),
+        "at the end": ("_totals", files),
+    }[moment]
+    do, calls = getattr(place, patched), []
+
+    def changing(*arguments):
+        calls.append(0)
+        if len(calls) == (3 if moment == "a batch" else 1):
+            change(source, contents[0])
+        return do(*arguments)
+
+    output = tmp_path / "out" / "out.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr(place, patched, changing)
+        with pytest.raises(FileError, match=rf"{source.name}: the input was changed while it was read"):
+            score_file(whole, output, short_model, rows_at_once=16)
+    assert not list(output.parent.glob("out*"))
+    # What was kept is of the input as it was.
+    in_place_of(source, contents[1])
+    score_file(whole, output, short_model, rows_at_once=16, resume=True)
+    score_file(whole, tmp_path / "undisturbed" / "out.csv", short_model, rows_at_once=16)
+    assert the_same(output, results(tmp_path / "undisturbed" / "out.csv"))
+
+
+def test_an_input_that_is_changed_while_repeated_ids_are_looked_for(mixed_table, short_model, tmp_path, monkeypatch):
+    source = tmp_path / "parts"
+    source.mkdir()
+    for number in range(2):
+        mixed_table(120).to_parquet(source / f"{number}.parquet", index=False)
+    add = inputs.RepeatedIds.add
+
+    def changing(self, ids) -> None:
+        cut_short(source / "1.parquet", b"")
+        add(self, ids)
+
+    monkeypatch.setattr(inputs.RepeatedIds, "add", changing)
+    with pytest.raises(FileError, match=r"1\.parquet: the input was changed while it was read"):
+        score_file(source, tmp_path / "out" / "out.csv", short_model, rows_at_once=16)
+    assert not list((tmp_path / "out").iterdir())
+
+
+class Disk:
+    """What moving the results writes: a power cut leaves what was flushed, and any of what came after."""
+
+    def __init__(self, output: Path) -> None:
+        self.folder, self.steps = output.parent, []
+        self.names = {
+            output.with_name(output.name + ending): ending for ending in ("", ".rejects.csv", ".manifest.json")
+        }
+
+    def watch(self, patch: pytest.MonkeyPatch) -> None:
+        replace, unlink, fsync = Path.replace, Path.unlink, os.fsync
+
+        def replacing(path: Path, target: Path) -> Path:
+            moved = replace(path, target)
+            if target in self.names:
+                self.steps.append((self.names[target], "new"))
+            return moved
+
+        def unlinking(path: Path, *, missing_ok: bool = False) -> None:
+            if path in self.names:
+                self.steps.append((self.names[path], "none"))
+            unlink(path, missing_ok=missing_ok)
+
+        def flushing(number: int) -> None:
+            if Path(f"/proc/self/fd/{number}").samefile(self.folder):
+                self.steps.append(("flushed", ""))
+            fsync(number)
+
+        patch.setattr(Path, "replace", replacing)
+        patch.setattr(Path, "unlink", unlinking)
+        patch.setattr(os, "fsync", flushing)
+
+    def after_power_cuts(self) -> list[dict[str, str]]:
+        """All that may be on the disk."""
+        found = []
+        for stop in range(len(self.steps) + 1):
+            done = self.steps[:stop]
+            flushed = max((number for number, step in enumerate(done) if step[0] == "flushed"), default=-1) + 1
+            for some in product([False, True], repeat=stop - flushed):
+                state = dict.fromkeys(self.names.values(), "old")
+                state |= dict(step for step in done[:flushed] if step[0] in state)
+                state |= dict(step for step, there in zip(done[flushed:], some, strict=True) if there)
+                found.append({name: state[name] for name in self.names.values()})
+        return found
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_a_power_cut_leaves_no_manifest_beside_other_files(mixed_file, short_model, tmp_path, monkeypatch, scored):
+    output = tmp_path / "out" / "out.csv"
+    score_file(mixed_file, output, short_model, rows_at_once=16)
+    if not scored:
+        pd.read_csv(mixed_file).assign(score_baseline=900).to_csv(mixed_file, index=False)
+    disk = Disk(output)
+    with monkeypatch.context() as patch, suppress(CohortError):
+        disk.watch(patch)
+        score_file(mixed_file, output, short_model, rows_at_once=16)
+    assert disk.steps[-1] == ("flushed", "")
+    states = disk.after_power_cuts()
+    manifests = {state[".manifest.json"] for state in states}
+    assert manifests == {"old", "none", "new"}
+    for state in states:
+        beside = (state[""], state[".rejects.csv"])
+        if state[".manifest.json"] == "old":
+            assert beside == ("old", "old")
+        if state[".manifest.json"] == "new":
+            assert beside == ("new" if scored else "none", "new")
+
+
+def test_names_in_the_folder_are_on_the_disk_before_the_manifest(mixed_file, short_model, tmp_path, monkeypatch):
+    replace, fsync, flushed = Path.replace, os.fsync, []
+
+    def flushing(number: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{number}").resolve())
+        fsync(number)
+
+    def replacing(path: Path, target: Path) -> Path:
+        if target.name == "manifest.json":
+            assert path.parent == flushed[-1]
+            flushed.clear()
+        if path.parent.name.endswith(".unfinished") and path.suffix != ".partial":
+            assert path.parent in flushed
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", flushing)
+    monkeypatch.setattr(Path, "replace", replacing)
+    score_file(mixed_file, tmp_path / "out" / "out.csv", short_model, rows_at_once=16)
+
+
+def test_a_full_disk_while_rejects_of_spark_are_put_in_order(tmp_path, monkeypatch):
+    import duckdb
+
+    def full(*_: object) -> None:
+        raise duckdb.IOException('IO Error: Could not write file "x": No space left on device')
+
+    run = unfinished.UnfinishedRun(Path("out.parquet"), Path("r"), Path("m"), tmp_path, None)
+    part = WrittenPart("part-1", rejects=1)
+    monkeypatch.setattr(engine, "sort_rejects", full)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)) as told:
+        engine._gather_rejects(run, [part], SimpleNamespace(earlier_rejects=lambda _: ()))
+    assert told.value.errno == errno.ENOSPC
 
 
 RUN = """

@@ -41,6 +41,55 @@ def test_an_output_of_another_kind_is_refused(cohort_file, short_model):
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_results_do_not_become_parts_of_the_input(cohort_file, short_model, tmp_path, ending, mapped):
+    parts = tmp_path / "trial" / "parts"
+    parts.mkdir(parents=True)
+    table = pd.read_csv(cohort_file)
+    table.to_parquet(parts / "0.parquet", index=False)
+    (tmp_path / "m.toml").write_text(
+        "[tables]\ncourses = 'parts'\n[columns]\n" + "\n".join(f"{name} = '{name}'" for name in table)
+    )
+    source, mapping = (parts.parent, tmp_path / "m.toml") if mapped else (parts, None)
+    (tmp_path / "elsewhere").symlink_to(parts)
+    for folder in (parts, tmp_path / "elsewhere"):
+        with pytest.raises(FileError, match=r"outside of the folder .*parts"):
+            score_file(source, folder / f"out{ending}", short_model, mapping=mapping)
+    assert [path.name for path in parts.iterdir()] == ["0.parquet"]
+    assert score_file(source, parts.parent / f"out{ending}", short_model, mapping=mapping).scored == 60
+
+
+def test_results_do_not_stand_beside_the_only_table_of_a_folder(cohort_file, short_model, tmp_path):
+    (tmp_path / "m.toml").write_text(
+        "[columns]\n" + "\n".join(f"{name} = '{name}'" for name in pd.read_csv(cohort_file))
+    )
+    folder = tmp_path / "trial"
+    folder.mkdir()
+    cohort_file.rename(folder / "cohort.csv")
+    with pytest.raises(FileError, match=r"outside of the folder .*trial"):
+        score_file(folder, folder / "out.csv", short_model, mapping=tmp_path / "m.toml")
+    assert score_file(folder, tmp_path / "out.csv", short_model, mapping=tmp_path / "m.toml").scored == 60
+
+
+@pytest.mark.parametrize("ending", ["", ".rejects.csv", ".manifest.json"])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_symbolic_link_is_not_replaced(cohort_file, short_model, tmp_path, ending, there):
+    target = tmp_path / "other" / "real.csv"
+    target.parent.mkdir()
+    if there:
+        target.write_text("kept")
+    link = tmp_path / f"out.csv{ending}"
+    link.symlink_to(target)
+    with pytest.raises(FileError, match="is a symbolic link"):
+        score_file(cohort_file, tmp_path / "out.csv", short_model)
+    assert link.is_symlink()
+    assert target.exists() == there
+    assert not list(tmp_path.glob(".*"))
+    if there:
+        assert target.read_text() == "kept"
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_with_nothing_to_score_no_earlier_output_stays(cohort_file, short_model, ending):
     out = cohort_file.with_name(f"out{ending}")
     manifest = out.with_name(f"{out.name}.manifest.json")

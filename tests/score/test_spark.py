@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -129,6 +130,48 @@ def test_a_failed_task_is_repeated_without_duplicates(spark, source, short_model
         spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(sessions.ROWS_OF_ARROW_BATCHES))
     assert list(tmp_path.glob("failed-*"))
     assert_the_same(tmp_path / "results" / "out.parquet", local)
+
+
+def test_a_million_courses_of_which_a_task_fails(spark, mixed_table, short_model, tmp_path, monkeypatch):
+    from ketapredict.score import spark as engine
+
+    table = pa.Table.from_pandas(mixed_table(20_000), preserve_index=False)
+    ids, source = table["course_id"].cast(pa.string()), tmp_path / "million.parquet"
+    with pq.ParquetWriter(source, table.schema) as writer:
+        for number in range(50):
+            own = pc.binary_join_element_wise(ids, str(number), "-").cast(table.schema.field("course_id").type)
+            writer.write_table(table.set_column(table.column_names.index("course_id"), "course_id", own))
+    write, told = engine._write_part, tmp_path / "failed"
+
+    def failing(groups, **options):
+        from pyspark import TaskContext
+
+        yield from write(groups, **options)
+        # All of it is written, and the driver does not hear of it.
+        if TaskContext.get().partitionId() == 1 and TaskContext.get().attemptNumber() == 0:
+            told.touch()
+            raise RuntimeError
+
+    monkeypatch.setattr(engine, "_write_part", failing)
+    local, output = tmp_path / "local.parquet", tmp_path / "out.parquet"
+    score_file(source, local, short_model, explain="none")
+    result = engine.score_with_spark(source, output, short_model, explain="none")
+    assert told.exists()
+    assert result.courses == 1_000_000
+    rejects, manifests = (
+        [path.with_name(f"{path.name}.{ending}").read_text() for path in (local, output)]
+        for ending in ("rejects.csv", "manifest.json")
+    )
+    assert rejects[0] == rejects[1]
+    assert json.loads(manifests[0])["counts"] == json.loads(manifests[1])["counts"]
+    one, other = (pq.read_table(path).unify_dictionaries() for path in (local, output))
+    assert len(one) == len(other) == result.scored
+    for name in one.column_names:
+        if pa.types.is_floating(one.schema.field(name).type):
+            np.testing.assert_allclose(other[name], one[name], rtol=0, atol=1e-9)
+        else:
+            texts = (table[name].cast(pa.string()) for table in (one, other))
+            assert next(texts).equals(next(texts)), name
 
 
 def test_a_task_that_always_fails_leaves_nothing(spark, source, short_model, tmp_path, monkeypatch):

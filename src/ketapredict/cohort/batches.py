@@ -14,12 +14,13 @@ import pandas as pd
 from ketapredict.cohort import parquet
 from ketapredict.cohort.arrow_cells import frame_of
 from ketapredict.cohort.headers import refuse_repeated
+from ketapredict.cohort.row_numbers import RowNumbers
 from ketapredict.cohort.sas import is_sas
 from ketapredict.cohort.sas_source import SasSource
 from ketapredict.cohort.table_files import expected_parts, is_parquet
 from ketapredict.cohort.tables import Table, without_markers
 from ketapredict.cohort.text_source import TextSource
-from ketapredict.cohort.wide_table import file_sha256
+from ketapredict.cohort.wide_table import file_sha256, opened_parquet
 from ketapredict.errors import FileError
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ class SourceBatches:
     header : list of str
     decimal_comma : bool
     notices : list of str
-    ragged : list of int
-        Numbers of the rows with another number of fields than the header; complete after the last batch.
     row_count : int
         Complete after the last batch.
     sha256 : str
@@ -64,7 +63,7 @@ class SourceBatches:
         self.name = path.name
         self.decimal_comma = False
         self.notices: list[str] = []
-        self.ragged: list[int] = []
+        self._ragged = np.empty(0, dtype=np.int64)
         self.row_count = 0
         self.sha256 = ""
         self.unreadable: set[str] = set()
@@ -96,8 +95,10 @@ class SourceBatches:
         refuse_repeated(self.header, path.name)
 
     def arrow(self) -> Iterator["tuple[pa.Table, np.ndarray]"]:
-        """Yield the raw cells of each batch and the numbers of its rows; the first row after the header is 1."""
-        self.ragged.clear()
+        """Yield the raw cells of each batch and the numbers of its rows; the first row after the header is 1.
+
+        A batch may be empty, where rows of another number of fields than the header are told.
+        """
         self.row_count = 0
         if self._parts:
             yield from self._parquet()
@@ -107,6 +108,11 @@ class SourceBatches:
             yield from self._chunks(self._sas)
         if not self.row_count:
             raise FileError(f"{self.name}: expected rows below the header, found none.")
+
+    def further_ragged(self) -> np.ndarray:
+        """Return the numbers of rows with another number of fields that were found since this was asked last."""
+        found, self._ragged = self._ragged, self._ragged[:0]
+        return found
 
     def table(self, raw: "pa.Table", rows: np.ndarray) -> Table:
         """Return a batch's raw cells, all columns or some, as a source table."""
@@ -133,10 +139,10 @@ class SourceBatches:
 
     def _batches_of(self, part: Path) -> Iterator["pa.Table"]:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         try:
-            with pq.ParquetFile(part, memory_map=True) as file:
+            # Not mapped into memory: a part that is cut short meanwhile would end the process.
+            with opened_parquet(part, []) as file:
                 for batch in file.iter_batches(self._rows):
                     yield pa.Table.from_batches([batch])
         except (pa.ArrowException, OSError):
@@ -154,15 +160,14 @@ class SourceBatches:
         self.sha256 = file_sha256(self._path)
 
     def _blocks(self, text: TextSource) -> Iterator["tuple[pa.Table, np.ndarray]"]:
-        following = 1
+        numbers = RowNumbers()
         for raw, ragged in text.tables(self.header):
-            self.ragged[:] = ragged
             # Rows of a wrong number of fields keep their numbers.
-            numbers = np.arange(following, following + len(raw) + len(ragged))
-            numbers = np.setdiff1d(numbers, ragged, assume_unique=True)[: len(raw)]
-            following = int(numbers[-1]) + 1 if len(numbers) else following
-            for first in range(0, len(raw), self._rows):
-                yield raw.slice(first, self._rows), numbers[first : first + self._rows]
+            numbers.leave_out(ragged)
+            rows = numbers.of_next(len(raw))
+            self._ragged = np.concatenate([self._ragged, ragged])
+            for first in range(0, max(len(raw), 1), self._rows):
+                yield raw.slice(first, self._rows), rows[first : first + self._rows]
         self.row_count = text.row_count
         self.sha256 = file_sha256(self._path)
 

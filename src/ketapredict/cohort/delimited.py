@@ -73,7 +73,8 @@ def read_delimited(content: bytes, name: str) -> tuple[pd.DataFrame, np.ndarray,
         lines = sum(1 for line in text.splitlines() if line)
         records = table.num_rows + len(ragged)
         refuse_swallowed_rows(lambda: _lines(text), lines, records, header, delimiter, name)
-    refuse_long_cells(table, ragged, name)
+    rows = np.setdiff1d(np.arange(table.num_rows + len(ragged)), ragged, assume_unique=True)
+    refuse_long_cells(table, rows, name)
     frame = table.slice(1).to_pandas()
     frame.columns = pd.Index(header, dtype=object)
     return frame, np.array(ragged, dtype=np.int64), delimiter, notices
@@ -152,12 +153,11 @@ def _lines(content: bytes) -> io.StringIO:
     return io.StringIO(content.decode(), newline="")
 
 
-def refuse_long_cells(table: "pa.Table", ragged: list[int], name: str, first: int = 0) -> None:
-    """Refuse cells over the limit; the table starts with the row `first` of those that are not ragged."""
+def refuse_long_cells(table: "pa.Table", rows: np.ndarray, name: str) -> None:
+    """Refuse cells over the limit, in rows of these numbers; 0 is the header."""
     import pyarrow.compute as pc
 
     for column in table.columns:
         if (pc.max(pc.binary_length(column)).as_py() or 0) > LONGEST_CELL:
             place = int(np.argmax(pc.binary_length(column).to_numpy() > LONGEST_CELL))
-            rows = np.setdiff1d(np.arange(first + table.num_rows + len(ragged)), ragged)
-            raise long_cell(name, int(rows[first + place]))
+            raise long_cell(name, int(rows[place]))

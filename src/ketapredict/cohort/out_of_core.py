@@ -10,6 +10,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,7 +56,7 @@ from ketapredict.cohort.spool import (
 )
 from ketapredict.cohort.table_files import PARQUET, parts_of
 from ketapredict.cohort.validation import refuse_unknown_columns, require_columns
-from ketapredict.errors import CohortError, FileError
+from ketapredict.errors import CohortError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -173,6 +174,8 @@ def make_courses(
     ------
     FileError, MappingError, CohortError
         As `read_cohort`. An Excel file is refused.
+    OSError
+        If the folder cannot be written to.
     """
     path = Path(path)
     if mapping is not None:
@@ -184,11 +187,7 @@ def make_courses(
         require_columns(main.header, declared)
         mapping = _AS_IT_IS
     with TemporaryDirectory(dir=folder, prefix=".out-of-core-") as temporary:
-        work = _Work(mapping, path, protocol, extras, main, Path(temporary), memory_mib, batch_rows)
-        try:
-            return work.run(folder)
-        except OSError as error:
-            raise FileError(f"Cannot write to {folder}: {error.strerror or 'the disk failed'}.") from None
+        return _Work(mapping, path, protocol, extras, main, Path(temporary), memory_mib, batch_rows).run(folder)
 
 
 _AS_IT_IS = Mapping("the cohort table", (), (), {}, (CourseBlock({}),), (), same_names=True)
@@ -239,13 +238,12 @@ class _Work:
         self.header: list[str] = []
 
     def run(self, folder: Path) -> WideCourses:
-        self._spill()
         several = len(self.mapping.courses) > 1
         courses = Spool(self.temporary / "courses.parquet", self._course_schema())
         rejects = RejectSpool(self.temporary / "rejects.parquet")
         used = Spool(self.temporary / "used.parquet", _used_schema())
         with courses, rejects, used:
-            self._ragged(rejects)
+            self._spill(rejects)
             for frame, rows, blocks in self._stretches():
                 self._make(frame, rows, blocks, courses, rejects, used if several else None)
         for number, course in enumerate(self.mapping.courses):
@@ -258,40 +256,61 @@ class _Work:
             sort_rejects(base, [rejects.path], folder / "rejects.parquet")
         return self._result(folder)
 
-    def _spill(self) -> None:
-        """Write the rows that count, each with its course and its block."""
+    def _spill(self, rejects: RejectSpool) -> None:
+        """Write the rows that count, each with its course and its block, and account for all others."""
+        ragged = 0
+        with ExitStack() as stack:
+            spool: Spool | None = None
+            for raw, rows in self.main.arrow():
+                ragged += self._reject_ragged(rejects)
+                for table in self._rows_of_courses(raw, rows) if raw.num_rows else ():
+                    if spool is None:
+                        spool = stack.enter_context(Spool(self.temporary / "rows.parquet", table.schema))
+                    spool.write(table)
+        ragged += self._reject_ragged(rejects)
+        if one_row_one_course(self.mapping):
+            self.used += ragged
+            self.counts += (ragged, 0, ragged)
+        elif ragged:
+            self._note(ragged_notice(self.main.name, ragged))
+
+    def _reject_ragged(self, rejects: RejectSpool) -> int:
+        """Reject the further rows of a wrong number of fields; returns how many."""
+        ragged = self.main.further_ragged()
+        if len(ragged):
+            log = RejectLog()
+            log.add(np.full(len(ragged), -1), ragged, WHOLE_ROW, "fields", NO_FIELD)
+            rejects.add(log.frame(pd.Series([], dtype="str")))
+        return len(ragged)
+
+    def _rows_of_courses(self, raw: "pa.Table", rows: np.ndarray) -> Iterator["pa.Table"]:
+        """Yield the rows of a batch that count, for each block those that are its."""
         import pyarrow as pa
 
-        spool: Spool | None = None
-        for raw, rows in self.main.arrow():
-            whole = self.main.table(raw, rows)
-            refuse_unreadable_columns(self.mapping, [(self.tables[0][0], whole)], self.declared)
-            self.simulated = self.simulated or holds_simulated(whole.frame)
-            frame, numbers, commas = self.joined.join(whole)
-            self.header = list(frame.columns)
-            kept_by_any = np.zeros(len(frame), dtype=bool)
-            positions = np.searchsorted(rows, numbers)
-            for number, course in enumerate(self.mapping.courses):
-                kept = self._kept(course, frame, commas)
-                kept_by_any |= kept
-                chosen = frame[kept]
-                place = block_name(self.mapping, number)
-                columns = block_columns(course, self.mapping, self.header, self.declared, place)
-                ids = course_ids(columns, chosen, commas, place)
-                cells = raw.select(self.kept_columns).take(positions[kept])
-                arrays = [
-                    *cells.columns,
-                    pa.array(ids.to_numpy(object), pa.string(), from_pandas=True),
-                    pa.array(numbers[kept]),
-                ]
-                arrays.append(pa.array(np.full(int(kept.sum()), number, dtype=np.int16)))
-                names = [*(f"c{place}" for place in range(len(self.kept_columns))), "id", "row", "block"]
-                table = pa.Table.from_arrays(arrays, names)
-                spool = spool or Spool(self.temporary / "rows.parquet", table.schema)
-                spool.write(table)
-            self.filtered += int((~kept_by_any).sum())
-        if spool is not None:
-            spool.close()
+        whole = self.main.table(raw, rows)
+        refuse_unreadable_columns(self.mapping, [(self.tables[0][0], whole)], self.declared)
+        self.simulated = self.simulated or holds_simulated(whole.frame)
+        frame, numbers, commas = self.joined.join(whole)
+        self.header = list(frame.columns)
+        kept_by_any = np.zeros(len(frame), dtype=bool)
+        positions = np.searchsorted(rows, numbers)
+        for number, course in enumerate(self.mapping.courses):
+            kept = self._kept(course, frame, commas)
+            kept_by_any |= kept
+            chosen = frame[kept]
+            place = block_name(self.mapping, number)
+            columns = block_columns(course, self.mapping, self.header, self.declared, place)
+            ids = course_ids(columns, chosen, commas, place)
+            cells = raw.select(self.kept_columns).take(positions[kept])
+            arrays = [
+                *cells.columns,
+                pa.array(ids.to_numpy(object), pa.string(), from_pandas=True),
+                pa.array(numbers[kept]),
+            ]
+            arrays.append(pa.array(np.full(int(kept.sum()), number, dtype=np.int16)))
+            names = [*(f"c{place}" for place in range(len(self.kept_columns))), "id", "row", "block"]
+            yield pa.Table.from_arrays(arrays, names)
+        self.filtered += int((~kept_by_any).sum())
 
     def _kept(self, course: CourseBlock, frame: pd.DataFrame, commas: frozenset[str]) -> np.ndarray:
         if course.where is None:
@@ -308,6 +327,8 @@ class _Work:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        if not (self.temporary / "rows.parquet").exists():
+            return
         with bounded_duckdb(self.temporary, self.memory_mib) as base:
             rows = read_spool(base, self.temporary / "rows.parquet").order("id NULLS LAST, block, row")
             pending: pa.Table | None = None
@@ -368,20 +389,6 @@ class _Work:
         }
         courses.write_columns(**table, **{SOURCE_ROW: cohort.rows, "block": of_block[~broken]})
         rejects.add(cohort.rejects)
-
-    def _ragged(self, rejects: RejectSpool) -> None:
-        """Account for the rows of a wrong number of fields."""
-        ragged = np.array(self.main.ragged, dtype=np.int64)
-        if not len(ragged):
-            return
-        log = RejectLog()
-        log.add(np.full(len(ragged), -1), ragged, WHOLE_ROW, "fields", NO_FIELD)
-        rejects.add(log.frame(pd.Series([], dtype="str")))
-        if one_row_one_course(self.mapping):
-            self.used += len(ragged)
-            self.counts += (len(ragged), 0, len(ragged))
-        else:
-            self._note(ragged_notice(self.main.name, len(ragged)))
 
     def _note(self, notice: str) -> None:
         """Keep a notice once; numbers of scores, courses and rows in it are added up."""

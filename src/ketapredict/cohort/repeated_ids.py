@@ -1,10 +1,13 @@
 """Course ids that stand more than once in an input of any size, found without holding the ids.
 
-Of every id two hashes of 64 bits are kept, in files once there are many; two ids of a billion agree in both with a
-probability under 1e-18. The hashes are compared in portions of those that belong together.
+Of every id two hashes of 64 bits are kept; two ids of a billion agree in both with a probability under 1e-18. Once
+there are many they go into files, each with its row, divided by the first bits of the hash: equal ones are in one file.
+A file that is still too large is divided again by the next bits. The rows that are found are kept by blocks of rows. So
+no more is in memory than `at_once` ids need, however many there are and however many of them are equal.
 """
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +17,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Ids that are compared at a time; so many are kept in memory.
-IDS_AT_ONCE = 4_000_000
+IDS_AT_ONCE = 2_000_000
 _WORD = 8
 _MULTIPLIERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
+# The two hashes and the row of an id.
+_FIELDS = 3
+_FILES = 256
+_FOUND = "rows-{}"
 
 
 class RepeatedIds:
@@ -25,17 +32,17 @@ class RepeatedIds:
     Parameters
     ----------
     folder : Path
-        Where files of hashes may be put; they are gone after `rows`.
+        Where files of hashes may be put: 24 bytes an id.
     at_once : int
+        It has no influence on what is found.
     """
 
     def __init__(self, folder: Path, at_once: int = IDS_AT_ONCE) -> None:
         self._folder = folder
         self._at_once = at_once
         self._kept: list[tuple[np.ndarray, np.ndarray]] = []
-        self._in_memory = 0
         self._count = 0
-        self._files: tempfile.TemporaryDirectory[str] | None = None
+        self._files: _DividedIds | None = None
 
     def add(self, ids: "pa.Array") -> None:
         """Add the ids of the next rows: Arrow text, null where there is none."""
@@ -46,49 +53,148 @@ class RepeatedIds:
         first[missing], second[missing] = numbers * np.uint64(_MULTIPLIERS[0]), numbers
         self._kept.append((first, second))
         self._count += len(ids)
-        self._in_memory += len(ids)
-        if self._in_memory >= self._at_once:
+        if self._files is not None or self._count >= self._at_once:
             self._write()
 
-    def rows(self) -> np.ndarray | None:
-        """Return for each row (n,) bool whether its id stands elsewhere too; None if no id does."""
-        try:
-            if self._files is None:
-                if not self._kept:
-                    return None
-                first, second = (np.concatenate(column) for column in zip(*self._kept, strict=True))
-                places = _repeated(first, second)
-                return _flagged(self._count, places)
-            self._write()
-            return self._rows_from_files(Path(self._files.name))
-        finally:
+    def rows(self) -> "RepeatedRows | None":
+        """Return which rows have an id that stands elsewhere too; None if no id does.
+
+        What is found among many ids stays in a folder of its own in `folder`.
+        """
+        if self._files is None:
+            if not self._kept:
+                return None
+            first, second = (np.concatenate(column) for column in zip(*self._kept, strict=True))
             self._kept.clear()
-            if self._files is not None:
-                self._files.cleanup()
-
-    def _rows_from_files(self, folder: Path) -> np.ndarray | None:
-        first = np.memmap(folder / "first", np.uint64, "r")
-        second = np.memmap(folder / "second", np.uint64, "r")
-        portions = -(-self._count // self._at_once)
-        found: list[np.ndarray] = []
-        for portion in range(portions):
-            places = [
-                start + np.flatnonzero(first[start : start + self._at_once] % np.uint64(portions) == portion)
-                for start in range(0, self._count, self._at_once)
-            ]
-            rows = np.concatenate(places)
-            found.append(rows[_repeated(first[rows], second[rows])])
-        return _flagged(self._count, np.concatenate(found))
+            places = _repeated(first, second)
+            if not len(places):
+                return None
+            flags = np.zeros(self._count, dtype=bool)
+            flags[places] = True
+            return RepeatedRows(flags, self._count)
+        folder = self._files.folder
+        for file in self._files.there():
+            self._compare(file)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+            return None
+        return RepeatedRows(folder, self._at_once)
 
     def _write(self) -> None:
+        """Put what is in memory into files."""
         if self._files is None:
-            self._files = tempfile.TemporaryDirectory(prefix="ids-", dir=self._folder)
-        for number, name in enumerate(("first", "second")):
-            with (Path(self._files.name) / name).open("ab") as file:
-                for pair in self._kept:
-                    file.write(pair[number].tobytes())
-        self._kept.clear()
-        self._in_memory = 0
+            self._files = _DividedIds(Path(tempfile.mkdtemp(prefix="ids-", dir=self._folder)))
+        start = self._count - sum(len(first) for first, _ in self._kept)
+        while self._kept:
+            first, second = self._kept.pop(0)
+            ids = np.stack([first, second, np.arange(start, start + len(first), dtype=np.uint64)], axis=1)
+            start += len(first)
+            self._files.add(ids)
+
+    def _compare(self, file: Path) -> None:
+        """Find the repeated ids of a file of hashes, which is then gone."""
+        if file.stat().st_size <= self._at_once * _FIELDS * _WORD:
+            ids = np.fromfile(file, np.uint64).reshape(-1, _FIELDS)
+            file.unlink()
+            self._keep(ids[_repeated(ids[:, 0], ids[:, 1]), 2])
+        elif self._all_equal(file):
+            for ids in self._portions(file):
+                self._keep(ids[:, 2])
+            file.unlink()
+        else:
+            divided = _DividedIds(file.parent, file.name)
+            for ids in self._portions(file):
+                divided.add(ids)
+            file.unlink()
+            for part in divided.there():
+                self._compare(part)
+
+    def _portions(self, file: Path) -> Iterator[np.ndarray]:
+        rows = max(self._at_once // 8, 1)
+        with file.open("rb") as opened:
+            while len(ids := np.fromfile(opened, np.uint64, rows * _FIELDS)):
+                yield ids.reshape(-1, _FIELDS)
+
+    def _all_equal(self, file: Path) -> bool:
+        first = np.fromfile(file, np.uint64, 2)
+        return all(bool((ids[:, :2] == first).all()) for ids in self._portions(file))
+
+    def _keep(self, rows: np.ndarray) -> None:
+        """Write down rows whose ids are repeated."""
+        assert self._files is not None
+        rows = np.sort(rows.astype(np.int64))
+        starts = np.flatnonzero(np.diff(rows // self._at_once, prepend=-1))
+        for part in np.split(rows, starts[1:]):
+            if len(part):
+                with (self._files.folder / _FOUND.format(part[0] // self._at_once)).open("ab") as file:
+                    part.tofile(file)
+
+
+class RepeatedRows:
+    """Rows whose ids stand elsewhere too; told for some of them at a time.
+
+    Parameters
+    ----------
+    found : numpy.ndarray or Path
+        For each row (n,) bool; or a folder that holds the numbers of those rows, one file a block.
+    of_block : int
+        Rows of a block.
+    """
+
+    def __init__(self, found: np.ndarray | Path, of_block: int) -> None:
+        self._found = found
+        self._of_block = of_block
+        self._block, self._flags = -1, np.empty(0, dtype=bool)
+
+    def flags(self, start: int, stop: int) -> np.ndarray:
+        """Return for each row from `start` to in front of `stop`, counted from 0, whether its id is repeated."""
+        if not isinstance(self._found, Path):
+            return self._found[start:stop]
+        parts = [np.empty(0, dtype=bool)]
+        while start < stop:
+            block, place = divmod(start, self._of_block)
+            parts.append(self._read(self._found, block)[place : place + stop - start])
+            start += len(parts[-1])
+        return np.concatenate(parts)
+
+    def _read(self, folder: Path, block: int) -> np.ndarray:
+        if block != self._block:
+            self._block, self._flags = block, np.zeros(self._of_block, dtype=bool)
+            file = folder / _FOUND.format(block)
+            if file.exists():
+                self._flags[np.fromfile(file, np.int64) - block * self._of_block] = True
+        return self._flags
+
+
+class _DividedIds:
+    """Files of ids, divided by eight bits of their hashes.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Tells the bits by which they are divided already, two figures for eight of them.
+    """
+
+    def __init__(self, folder: Path, name: str = "") -> None:
+        self.folder = folder
+        self._paths = [folder / f"{name}{digit:02x}" for digit in range(_FILES)]
+        self._hash, byte = divmod(len(name) // 2, _WORD)
+        self._shift = np.uint64(8 * (_WORD - 1 - byte))
+
+    def add(self, ids: np.ndarray) -> None:
+        """Append ids (n, 3) uint64."""
+        digits = (ids[:, self._hash] >> self._shift).astype(np.uint8)
+        ids = ids[np.argsort(digits, kind="stable")]
+        ends = np.cumsum(np.bincount(digits, minlength=_FILES))
+        for path, part in zip(self._paths, np.split(ids, ends[:-1]), strict=True):
+            if len(part):
+                with path.open("ab") as file:
+                    part.tofile(file)
+
+    def there(self) -> list[Path]:
+        """Return the files that there are."""
+        return [path for path in self._paths if path.exists()]
 
 
 def text_hashes(texts: "pa.Array") -> tuple[np.ndarray, np.ndarray]:
@@ -143,11 +249,3 @@ def _repeated(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     places = places[order]
     same = (first[places][1:] == first[places][:-1]) & (second[places][1:] == second[places][:-1])
     return np.sort(places[np.append(same, False) | np.append(False, same)])
-
-
-def _flagged(count: int, places: np.ndarray) -> np.ndarray | None:
-    if not len(places):
-        return None
-    flags = np.zeros(count, dtype=bool)
-    flags[places] = True
-    return flags

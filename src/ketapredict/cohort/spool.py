@@ -1,5 +1,9 @@
 """Tables on the disk on the way: Parquet that grows, and sorted copies of it made by DuckDB in bounded memory."""
 
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -88,9 +92,17 @@ def read_spool(base: "duckdb.DuckDBPyConnection", *paths: Path) -> "duckdb.DuckD
     return base.read_parquet([str(path) for path in paths])
 
 
-def bounded_duckdb(folder: Path, memory_mib: int = MEMORY_MIB) -> "duckdb.DuckDBPyConnection":
-    """Open DuckDB with bounded memory; what does not fit goes into files in `folder`."""
+@contextmanager
+def bounded_duckdb(folder: Path, memory_mib: int = MEMORY_MIB) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """Open DuckDB with bounded memory; what does not fit goes into files in `folder`.
+
+    Raises
+    ------
+    OSError
+        If these files, or those that it is told to write, cannot be written: as for every other file.
+    """
     import duckdb
+    import pyarrow as pa
 
     settings = {
         "memory_limit": f"{memory_mib}MiB",
@@ -98,7 +110,24 @@ def bounded_duckdb(folder: Path, memory_mib: int = MEMORY_MIB) -> "duckdb.DuckDB
         "threads": 1,
         "preserve_insertion_order": False,
     }
-    base = duckdb.connect(config=settings)
-    # It would go to standard output, where results go.
-    base.execute("SET enable_progress_bar = false")
-    return base
+    try:
+        with duckdb.connect(config=settings) as base:
+            # It would go to standard output, where results go.
+            base.execute("SET enable_progress_bar = false")
+            yield base
+    except (duckdb.IOException, duckdb.OutOfMemoryException, pa.ArrowException, OSError) as error:
+        # Its own errors while it works, Arrow's while its rows are read; neither has a number.
+        number = _number_of(str(error))
+        if number is None or getattr(error, "errno", None):
+            raise
+        raise OSError(number, os.strerror(number)) from None
+
+
+def _number_of(message: str) -> int | None:
+    """Return what the operating system's number would be of what DuckDB says; None where it is no such thing."""
+    # It takes the space that is free at its start as the limit of its files.
+    if "No space left" in message or "max_temp_directory_size" in message:
+        return errno.ENOSPC
+    if "Out of Memory Error" in message:
+        return errno.ENOMEM
+    return errno.EIO if "IO Error" in message else None

@@ -4,10 +4,12 @@ import codecs
 import gzip
 import io
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.cells import has_decimal_comma
@@ -21,6 +23,7 @@ from ketapredict.cohort.delimited import (
     refuse_long_cells,
 )
 from ketapredict.cohort.headers import refuse_repeated
+from ketapredict.cohort.row_numbers import RowNumbers
 from ketapredict.cohort.swallowed import records_of, refuse_swallowed_rows
 from ketapredict.cohort.tables import UNNAMED
 from ketapredict.errors import FileError
@@ -83,13 +86,13 @@ class TextSource:
         if self.decimal_comma:
             self.notices.append("decimal commas")
 
-    def tables(self, names: list[str]) -> "Iterator[tuple[pa.Table, list[int]]]":
-        """Yield columns block by block, and the numbers of all rows of a wrong number of fields so far.
+    def tables(self, names: list[str]) -> "Iterator[tuple[pa.Table, np.ndarray]]":
+        """Yield columns block by block, and the numbers of further rows of a wrong number of fields (n,) int64.
 
         Rows are counted from 1 below the header. Rows of a wrong number of fields are not in the tables; those in
-        front of a block's last row have been told with it.
+        front of a block's last row have been told with it, others perhaps too.
         """
-        for table, ragged in self._tables([self._names.index(name) for name in names], also_empty=True):
+        for table, ragged in self._tables([self._names.index(name) for name in names]):
             yield table.rename_columns(names), ragged
 
     def _parsed_through(self, unnamed: list[int]) -> tuple[int, set[int], bool]:
@@ -97,30 +100,37 @@ class TextSource:
         import pyarrow.compute as pc
 
         places = list(range(len(self._names)))
-        kept = 0
-        ragged: list[int] = []
+        count = 0
+        numbers = RowNumbers()
         filled: set[int] = set()
         commas = False
-        for table, wrong in self._tables(places, also_empty=True):
-            kept, ragged = kept + len(table), wrong
-            refuse_long_cells(table, ragged, self.name, kept - len(table))
+        for table, ragged in self._tables(places):
+            count += len(table) + len(ragged)
+            numbers.leave_out(ragged)
+            refuse_long_cells(table, numbers.of_next(len(table)), self.name)
             filled |= {
                 place for place in unnamed if pc.any(pc.not_equal(pc.utf8_trim_whitespace(table[place]), "")).as_py()
             }
             if self._delimiter != "," and not commas:
                 commas = any(has_decimal_comma(_trimmed(table[place])) for place in places)
-        return kept + len(ragged), filled, commas
+        return count, filled, commas
 
-    def _tables(self, places: list[int], *, also_empty: bool = False) -> "Iterator[tuple[pa.Table, list[int]]]":
-        """Yield the rows below the header block by block, and all rows of a wrong number of fields so far."""
+    def _tables(self, places: list[int]) -> "Iterator[tuple[pa.Table, np.ndarray]]":
+        """Yield the rows below the header block by block, and further rows of a wrong number of fields."""
         import pyarrow as pa
         import pyarrow.csv as pacsv
 
-        ragged: list[int] = []
+        # Told while blocks are read ahead: they are kept until one of these is given.
+        ragged = array("q")
 
         def skip(row: "pacsv.InvalidRow") -> str:
             ragged.append(row.number - 1)
             return "skip"
+
+        def told() -> np.ndarray:
+            numbers = np.array(ragged, dtype=np.int64)
+            del ragged[: len(numbers)]
+            return numbers
 
         names = [str(place) for place in range(len(self._names))]
         used = [str(place) for place in places]
@@ -141,8 +151,8 @@ class TextSource:
                 table = pa.Table.from_batches([batch])
                 if header and len(table):
                     table, header = table.slice(1), False
-                if len(table) or also_empty:
-                    yield table, ragged
+                yield table, told()
+            yield reader.schema.empty_table(), told()
         except pa.ArrowException:
             # Names the row where a cell is too long for a block of the file.
             for _ in records_of(self._lines(), self._delimiter, self.name):

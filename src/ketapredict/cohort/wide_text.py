@@ -9,8 +9,10 @@ import numpy as np
 from ketapredict.cohort.cohort import Source
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.text_source import TextSource
+from ketapredict.cohort.unchanged import CHANGED
 from ketapredict.cohort.validation import refuse_unknown_columns
 from ketapredict.cohort.wide_table import WideBatch, cells_of, file_sha256, ids_of
+from ketapredict.errors import FileError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,38 +58,29 @@ class TextTable:
         """Yield the rows in order; a batch has `rows` rows with those of a wrong number of fields."""
         import pyarrow as pa
 
-        ragged: list[int] = []
-        waiting: list[pa.Table] = []
-        held = batch = taken = 0
-
-        def wanted() -> int:
-            first = batch * rows
-            return rows - sum(first < number <= first + rows for number in ragged[taken:])
-
-        for table, found in self._text.tables(self._text.names):
-            ragged = found
-            while len(table) and held + len(table) > wanted():
-                part = table.slice(0, wanted() - held)
-                table = table.slice(len(part))
-                own = [number for number in ragged[taken:] if number <= (batch + 1) * rows]
-                taken += len(own)
+        # What has been told and is in no batch yet.
+        table: pa.Table | None = None
+        ragged = np.empty(0, dtype=np.int64)
+        batch = 0
+        for further, found in self._text.tables(self._text.names):
+            table = further if table is None else pa.concat_tables([table, further])
+            ragged = np.concatenate([ragged, found])
+            own = int(np.searchsorted(ragged, (batch + 1) * rows, "right"))
+            # As many as a batch lacks are there only if all its rows of a wrong number of fields have been told.
+            while len(table) >= rows - own:
+                if (batch + 1) * rows > self.row_count:
+                    raise FileError(CHANGED.format(name=self._text.name))
                 if batch >= start:
-                    yield self._batch([*waiting, part], batch * rows, rows, own)
-                batch, waiting, held = batch + 1, [], 0
-            waiting.append(table)
-            held += len(table)
-        for first in range(batch * rows, self.row_count, rows):
-            # What is left fills one batch, unless only rows of a wrong number of fields follow.
-            own = [number for number in ragged[taken:] if number <= first + rows]
-            taken += len(own)
-            if first // rows >= start:
-                yield self._batch(waiting, first, min(rows, self.row_count - first), own)
-            waiting = [table.slice(0, 0) for table in waiting[:1]]
+                    yield self._batch(table.slice(0, rows - own), batch * rows, rows, ragged[:own])
+                table, ragged, batch = table.slice(rows - own), ragged[own:], batch + 1
+                own = int(np.searchsorted(ragged, (batch + 1) * rows, "right"))
+        left = len(ragged) + (len(table) if table is not None else 0)
+        if batch * rows + left != self.row_count:
+            raise FileError(CHANGED.format(name=self._text.name))
+        if table is not None and left and batch >= start:
+            yield self._batch(table, batch * rows, left, ragged)
 
-    def _batch(self, parts: "list[pa.Table]", first: int, rows: int, ragged: list[int]) -> WideBatch:
-        import pyarrow as pa
-
+    def _batch(self, table: "pa.Table", first: int, rows: int, ragged: np.ndarray) -> WideBatch:
         numbers = np.arange(first + 1, first + rows + 1)
-        wrong = np.array(ragged, dtype=np.int64)
-        cells = cells_of(pa.concat_tables(parts), self._text.names, self._declared)
-        return WideBatch(cells, np.setdiff1d(numbers, wrong, assume_unique=True), wrong)
+        cells = cells_of(table, self._text.names, self._declared)
+        return WideBatch(cells, np.setdiff1d(numbers, ragged, assume_unique=True), ragged)

@@ -15,10 +15,10 @@ from ketapredict.errors import CohortError, FileError
 from ketapredict.explain.scored import Explain
 from ketapredict.response_model import ResponseModel
 from ketapredict.score.batch import ROWS_AT_ONCE, ScoredBatch, ValidBatch, score_batch, validated_batch
-from ketapredict.score.inputs import EarlierRejects, ScoredInput, open_input
+from ketapredict.score.inputs import EarlierRejects, ScoredInput, open_input, refuse_among_inputs
 from ketapredict.score.manifest import NO_OUTPUT, Totals, manifest, options_told, versions
 from ketapredict.score.unfinished import FinishedPiece, UnfinishedRun, unfinished_run
-from ketapredict.whole_files import FORMATS, refuse_to_overwrite
+from ketapredict.whole_files import FORMATS, reason, refuse_to_overwrite
 
 KEPT = "What is finished is kept; --resume goes on from there."
 
@@ -82,8 +82,8 @@ def score_file(
     Raises
     ------
     FileError
-        If the output has another ending or cannot be written, or what is to be continued was made from other inputs,
-        another model, or with other options or versions.
+        If the output has another ending or cannot be written, an input is changed meanwhile, or what is to be
+        continued was made from other inputs, another model, or with other options or versions.
     CohortError
         If no course could be scored; the rejects and the manifest are written, and an earlier output is removed.
     """
@@ -106,8 +106,10 @@ def score_file(
                     raise nothing_scored(result)
                 return result
             job = _Job(model, given, landmark, explain, rows_at_once)
-            _score_batches(job, run, progress or (lambda _, __: None))
-            totals = _totals(run.pieces, given)
+            with given.files.read():
+                _score_batches(job, run, progress or (lambda _, __: None))
+                totals = _totals(run.pieces, given)
+            given.files.refuse_changes()
             result = counted(result, given.courses, totals.scored)
             told = options_told(landmark, explain)
             if not totals.scored:
@@ -116,9 +118,7 @@ def score_file(
             run.finish(lambda sha256: manifest(model, given, totals, told, {"name": output.name, "sha256": sha256}))
         except OSError as error:
             advice = f" {KEPT}" if run.leave() else ""
-            raise FileError(
-                f"Cannot write the results to {output.parent}: {error.strerror or 'the disk failed'}.{advice}"
-            ) from None
+            raise FileError(f"Cannot write the results to {output.parent}: {reason(error)}.{advice}") from None
         except KeyboardInterrupt as stopped:
             if run.leave():
                 stopped.add_note(KEPT)
@@ -135,13 +135,19 @@ def places_of_results(path: Path, output: Path, mapping: Path | None, model: Res
     Raises
     ------
     FileError
-        If one of them is an input, or a folder stands where a file will be.
+        If one of them is an input or stands among inputs, or a folder or a link stands where a file will be.
     """
     rejects = output.with_name(output.name + ".rejects.csv")
     described = output.with_name(output.name + ".manifest.json")
     refuse_to_overwrite([output, rejects, described], [path, *([mapping] if mapping else [])])
-    for target in (rejects, described):
-        if target.is_dir():
+    refuse_among_inputs(output, path, mapping)
+    for target in (output, rejects, described):
+        if target.is_symlink():
+            # Moving the results there would replace the link, and leave what it leads to as it was.
+            raise FileError(
+                f"Expected a file name for the results; {target} is a symbolic link. Name the file that it leads to."
+            )
+        if target != output and target.is_dir():
             raise FileError(f"Expected a file name for the results; {target} is a folder.")
     return ScoredFile(output, rejects, described, 0, 0, 0, model.bundle.statement)
 
@@ -183,7 +189,7 @@ def _score_batches(job: _Job, run: UnfinishedRun, progress: Callable[[int, int],
             )
             if writing is not None:
                 writing.result()
-            writing = writer.submit(_write, run, scored)
+            writing = writer.submit(_write, job, run, scored)
             done += scored.courses
             progress(done, job.given.courses)
         if writing is not None:
@@ -195,7 +201,9 @@ def _next(job: _Job, batches: Iterator[RawCourses | EarlierRejects]) -> ValidBat
     return validated_batch(job.model, batch, job.given.extras) if isinstance(batch, RawCourses) else batch
 
 
-def _write(run: UnfinishedRun, batch: ScoredBatch | EarlierRejects) -> None:
+def _write(job: _Job, run: UnfinishedRun, batch: ScoredBatch | EarlierRejects) -> None:
+    # What is finished, and perhaps continued another day, is of the input whose hash the journal tells.
+    job.given.files.refuse_changes()
     first = not run.pieces
     rejects = batch.rejects.to_csv(index=False, header=first) if first or len(batch.rejects) else ""
     if isinstance(batch, EarlierRejects):

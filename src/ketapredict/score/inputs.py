@@ -1,7 +1,7 @@
 """What is scored: an input as batches of raw courses, with the rows that share their course id known beforehand."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,10 @@ from ketapredict.cohort.protocols import Protocol
 from ketapredict.cohort.raw_courses import NO_FIELD, RawCourses
 from ketapredict.cohort.read import merged_extras, raw_courses, refuse_no_course
 from ketapredict.cohort.rejects import WHOLE_ROW, RejectLog
-from ketapredict.cohort.repeated_ids import RepeatedIds
+from ketapredict.cohort.repeated_ids import RepeatedIds, RepeatedRows
 from ketapredict.cohort.sas import is_sas
 from ketapredict.cohort.table_files import is_parquet, parts_of
+from ketapredict.cohort.unchanged import InputFiles, input_tables
 from ketapredict.cohort.validation import require_columns
 from ketapredict.cohort.wide_table import ParquetTable, WideBatch, WideTable
 from ketapredict.errors import FileError
@@ -42,6 +43,9 @@ class EarlierRejects:
     courses: int
 
 
+NO_FILES = InputFiles([])
+
+
 @dataclass(frozen=True)
 class ScoredInput:
     """An input in batches.
@@ -61,6 +65,8 @@ class ScoredInput:
         Whether a source is marked as simulated; False: not known yet.
     all_told : bool
         Whether `notices` also tell what is observed of the courses.
+    files : InputFiles
+        As they were before anything was read of them.
     """
 
     sources: tuple[Source, ...]
@@ -74,8 +80,9 @@ class ScoredInput:
     rejected: int = 0
     simulated: bool = False
     all_told: bool = False
+    files: InputFiles = NO_FILES
     _rejects: Path | None = None
-    _repeated: np.ndarray | None = None
+    _repeated: RepeatedRows | None = None
     _whole: RawCourses | None = None
 
     def batches(self, rows: int, start: int) -> Iterator[RawCourses | EarlierRejects]:
@@ -110,7 +117,7 @@ class ScoredInput:
             simulated = simulated or holds_simulated(batch.frame)
             repeated = np.zeros(len(batch.rows), dtype=bool)
             if self._repeated is not None:
-                repeated = self._repeated[place : place + len(batch.rows)]
+                repeated = self._repeated.flags(place, place + len(batch.rows))
             place += len(batch.rows)
             yield _raw(batch, repeated, decimal_comma=table.decimal_comma, simulated=simulated)
 
@@ -145,10 +152,19 @@ def open_input(
     Raises
     ------
     FileError, MappingError, CohortError
-        As `read_cohort`.
+        As `read_cohort`; FileError also if a file is changed meanwhile.
     """
+    loaded = _loaded(mapping)
+    files = InputFiles(input_tables(path, loaded))
+    with files.read():
+        return replace(_opened(loaded, path, protocol, extras, folder), files=files)
+
+
+def _opened(
+    loaded: "Mapping | None", path: Path, protocol: Protocol, extras: tuple[Column, ...], folder: Path
+) -> ScoredInput:
     declared = declared_columns(protocol, extras)
-    table = _wide_table(path, declared) if mapping is None else None
+    table = _wide_table(path, declared) if loaded is None else None
     if table is not None:
         require_columns(table.names, declared)
         ids = RepeatedIds(folder)
@@ -158,7 +174,6 @@ def open_input(
     # What mappings need is much; for a wide table it is not imported.
     from ketapredict.cohort.out_of_core import is_large
 
-    loaded = _loaded(mapping)
     if is_large(loaded, path):
         return _out_of_core(loaded, path, protocol, extras, folder)
     extras = merged_extras(extras, loaded) if loaded is not None else extras
@@ -186,16 +201,38 @@ def open_as_parquet(
     `open_input`.
     """
     loaded = _loaded(mapping)
-    parts = parts_of(path) or ([path] if is_parquet(path) else [])
-    if loaded is None and parts:
-        declared = declared_columns(protocol, extras)
-        table = ParquetTable(parts, declared)
-        require_columns(table.names, declared)
-        return _of_table(table, extras, None)
-    return _out_of_core(loaded, path, protocol, extras, folder)
+    files = InputFiles(input_tables(path, loaded))
+    with files.read():
+        parts = parts_of(path) or ([path] if is_parquet(path) else [])
+        if loaded is None and parts:
+            declared = declared_columns(protocol, extras)
+            table = ParquetTable(parts, declared)
+            require_columns(table.names, declared)
+            return replace(_of_table(table, extras, None), files=files)
+        return replace(_out_of_core(loaded, path, protocol, extras, folder), files=files)
 
 
-def _of_table(table: WideTable, extras: tuple[Column, ...], repeated: np.ndarray | None) -> ScoredInput:
+def refuse_among_inputs(target: Path, path: Path, mapping: Path | None) -> None:
+    """Refuse a result in a folder of which every table counts as input: whoever reads it next would read the result.
+
+    Raises
+    ------
+    FileError
+        Names the folder.
+    """
+    loaded = _loaded(mapping)
+    folders = {table for table in input_tables(path, loaded) if table.is_dir()}
+    if loaded is not None and not loaded.tables and path.is_dir():
+        folders.add(path)
+    for folder in folders:
+        if target.resolve().parent == folder.resolve():
+            raise FileError(
+                f"Expected an output outside of the folder {folder}, of which every table is input; found "
+                f"{target.name} in it. Choose another folder."
+            )
+
+
+def _of_table(table: WideTable, extras: tuple[Column, ...], repeated: RepeatedRows | None) -> ScoredInput:
     rows = table.row_count
     return ScoredInput(table.sources, table.notices, extras, rows, 0, 0, rows, table, _repeated=repeated)
 

@@ -62,7 +62,7 @@ class GrowingFile:
         self._file.flush()
         os.fsync(self._file.fileno())
         if not self.path.exists():
-            raise FileNotFoundError(2, "the folder of the unfinished results was removed", str(self.path))
+            raise OSError(0, "the folder of the unfinished results was removed")
 
     def close(self) -> None:
         """Close the file."""

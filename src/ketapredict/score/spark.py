@@ -6,6 +6,7 @@ as successful become part of the output, so that a task that failed or ran twice
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial, reduce
@@ -43,6 +44,7 @@ from ketapredict.score.spark_worker import (
     write_part,
 )
 from ketapredict.score.unfinished import UnfinishedRun, unfinished_run
+from ketapredict.whole_files import flush_folder, reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,13 +105,14 @@ def score_with_spark(
             given = open_as_parquet(path, mapping, protocol, extras, run.folder)
             parts: list[WrittenPart] = []
             if given.table is not None:
-                with spark_session() as session:
+                with given.files.read(), spark_session() as session:
                     parts = write_parts(session, given, model, landmark, explain, run.folder.absolute())
             observed = reduce(Observed.plus, (Observed.from_plain(p.observed) for p in parts), Observed())
             residual = max((part.largest_residual for part in parts), default=0.0)
             totals = Totals(sum(part.scored for part in parts), residual, observed)
             if sum(part.courses for part in parts) + given.rejected != given.courses:
                 raise AssertionError("courses do not add up")
+            given.files.refuse_changes()
             result = counted(result, given.courses, totals.scored)
             _gather_rejects(run, parts, given)
             made_with = options_told(landmark, explain) | {"engine": "spark"}
@@ -120,9 +123,7 @@ def score_with_spark(
             run.appear(manifest(model, given, totals, made_with, told, "pyspark"))
         except OSError as error:
             run.leave()
-            raise FileError(
-                f"Cannot write the results to {output.parent}: {error.strerror or 'the disk failed'}."
-            ) from None
+            raise FileError(f"Cannot write the results to {output.parent}: {reason(error)}.") from None
         except BaseException:
             run.leave()
             raise
@@ -277,6 +278,7 @@ def _gather_output(run: UnfinishedRun, parts: list[WrittenPart]) -> dict[str, An
         name = _PART.format(number)
         (run.folder / part.name / OUTPUT).replace(run.output / name)
         digest.update(f"{name}\x1f{part.sha256}\n".encode())
+    flush_folder(run.output)
     return {"sha256": digest.hexdigest(), "parts": len(kept)}
 
 
@@ -300,6 +302,8 @@ def _gather_rejects(run: UnfinishedRun, parts: list[WrittenPart], given: ScoredI
             with pq.ParquetFile(ordered, memory_map=True) as rejects:
                 for batch in rejects.iter_batches(ROWS_AT_ONCE):
                     batch.to_pandas().to_csv(file, index=False, header=False)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _refuse_output(output: Path) -> None:

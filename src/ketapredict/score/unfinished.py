@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ketapredict.cohort.observed import Observed
 from ketapredict.errors import FileError
 from ketapredict.score.parts import GrowingFile, output_format
-from ketapredict.whole_files import make_folder
+from ketapredict.whole_files import flush_folder, make_folder, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _JOURNAL, _OUTPUT, _REJECTS, _MANIFEST = "journal.jsonl", "output", "rejects.csv", "manifest.json"
 _REPLACED = "replaced"
+_DIGEST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,10 @@ class UnfinishedRun:
         Where they will appear.
     folder : Path
     journal : open file
-        Locked: no other run writes the same results.
+        Locked: no other run writes the same results. A line holds JSON behind its digest.
     """
 
-    def __init__(self, output: Path, rejects: Path, manifest: Path, folder: Path, journal: IO[str]) -> None:
+    def __init__(self, output: Path, rejects: Path, manifest: Path, folder: Path, journal: IO[bytes]) -> None:
         self._targets = {_REJECTS: rejects, _OUTPUT: output, _MANIFEST: manifest}
         self._folder = folder
         self._journal = journal
@@ -107,7 +108,7 @@ class UnfinishedRun:
             If the unfinished results were made from something else.
         """
         self._journal.seek(0)
-        lines = self._journal.read().split("\n")[:-1] if resume else []
+        lines = self._journal.read().split(b"\n")[:-1] if resume else []
         before = _parsed(lines[0]) if lines else None
         if before is not None and before != made_from:
             differing = ", ".join(name for name in made_from if before.get(name) != made_from[name])
@@ -131,6 +132,8 @@ class UnfinishedRun:
         self._note(made_from)
         for piece in self.pieces:
             self._note(asdict(piece))
+        flush_folder(self._folder)
+        flush_folder(self._folder.parent)
 
     def start_over(self) -> None:
         """Begin without pieces: whatever another run left is removed, or completed if only that was missing."""
@@ -214,31 +217,37 @@ class UnfinishedRun:
         self.appear(describe(self._output.sha256))
 
     def appear(self, described: dict[str, Any]) -> None:
-        """Let complete files appear under their names, with a manifest."""
+        """Let complete files, which are on the disk, appear under their names, with a manifest."""
         manifest = self._folder / _MANIFEST
         written = manifest.with_suffix(".partial")
         with written.open("w", encoding="utf-8") as file:
             file.write(json.dumps(described, indent=1) + "\n")
             file.flush()
             os.fsync(file.fileno())
+        # Their names too, before there is a manifest.
+        flush_folder(self._folder)
         # From here on the results are complete: whoever comes next moves what was not moved.
         written.replace(manifest)
+        flush_folder(self._folder)
         publish(self._folder, self._targets)
 
     def leave(self) -> bool:
-        """Remove the folder, unless a piece of the results is finished in it; returns whether it stays."""
+        """Remove the folder, or what is no finished piece of the results in it; returns whether it stays."""
         if self.kept:
+            _tidy(self._folder)
             return True
         shutil.rmtree(self._folder, ignore_errors=True)
         return False
 
     @property
     def kept(self) -> bool:
-        """Whether a piece is finished, by this run or one before."""
+        """Whether a piece is finished, by this run or one before, or everything is and was not moved."""
         if not (self._folder / _JOURNAL).exists():
             return False
+        if (self._folder / _MANIFEST).exists():
+            return True
         self._journal.seek(0)
-        return len(self._journal.readlines()) > 1
+        return all(_parsed(self._journal.readline().removesuffix(b"\n")) is not None for _ in ("made from", "piece"))
 
     def close(self) -> None:
         """Close the files; what is finished stays."""
@@ -251,6 +260,7 @@ class UnfinishedRun:
     def only_rejects(self, described: dict[str, Any]) -> None:
         """Let the rejects appear with a manifest: nothing could be scored, and no earlier output stays beside them."""
         self._targets[_MANIFEST].unlink(missing_ok=True)
+        flush_folder(self._folder.parent)
         for output in (self._targets[_OUTPUT], self._folder / _OUTPUT):
             if output.is_dir():
                 shutil.rmtree(output)
@@ -258,27 +268,30 @@ class UnfinishedRun:
         self.appear(described)
 
     def _note(self, content: dict[str, Any]) -> None:
-        self._journal.write(json.dumps(content) + "\n")
+        text = json.dumps(content).encode()
+        self._journal.write(_digest(text) + b" " + text + b"\n")
         self._journal.flush()
         os.fsync(self._journal.fileno())
 
 
 def publish(folder: Path, targets: dict[str, Path]) -> None:
-    """Move complete results to their names and remove the folder."""
-    # An old manifest must not stand beside new files, should the moving be cut short.
-    if (folder / _OUTPUT).exists():
-        targets[_MANIFEST].unlink(missing_ok=True)
-    for name, target in targets.items():
-        with suppress(FileNotFoundError):
-            if target.is_dir() and (folder / name).exists():
-                # A folder takes the place of nothing but an empty one.
-                target.replace(folder / _REPLACED)
-            (folder / name).replace(target)
-    place = os.open(folder.parent, os.O_RDONLY)
-    try:
-        os.fsync(place)
-    finally:
-        os.close(place)
+    """Move complete results to their names, the manifest last, and remove the folder.
+
+    Each step is on the disk before the next is taken: whatever a power cut leaves, a manifest stands beside the files
+    that it describes, or there is none.
+    """
+    # An old manifest must not stand beside new files.
+    if (folder / _MANIFEST).exists() and targets[_MANIFEST].exists():
+        targets[_MANIFEST].unlink()
+        flush_folder(folder.parent)
+    for names in ((_REJECTS, _OUTPUT), (_MANIFEST,)):
+        for name in names:
+            with suppress(FileNotFoundError):
+                if targets[name].is_dir() and (folder / name).exists():
+                    # A folder takes the place of nothing but an empty one.
+                    targets[name].replace(folder / _REPLACED)
+                (folder / name).replace(targets[name])
+        flush_folder(folder.parent)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -294,17 +307,19 @@ def unfinished_run(output: Path, rejects: Path, manifest: Path) -> "Iterator[Unf
     folder = output.with_name(f".{output.name}.unfinished")
     make_folder(folder)
     try:
-        run = UnfinishedRun(output, rejects, manifest, folder, _locked(folder, output))
+        journal = _locked(folder, output)
     except OSError as error:
-        raise FileError(f"Cannot write the results to {output.parent}: {error.strerror}.") from None
+        raise FileError(f"Cannot write the results to {output.parent}: {reason(error)}.") from None
+    _tidy(folder)
+    run = UnfinishedRun(output, rejects, manifest, folder, journal)
     try:
         yield run
     finally:
         run.close()
 
 
-def _locked(folder: Path, output: Path) -> IO[str]:
-    journal = (folder / _JOURNAL).open("a+", encoding="utf-8")
+def _locked(folder: Path, output: Path) -> IO[bytes]:
+    journal = (folder / _JOURNAL).open("a+b")
     try:
         fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -313,7 +328,19 @@ def _locked(folder: Path, output: Path) -> IO[str]:
     return journal
 
 
-def _intact_pieces(folder: Path, lines: list[str]) -> list[FinishedPiece]:
+def _tidy(folder: Path) -> None:
+    """Remove what a run needed on its way and could not remove itself, as one that was killed."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.name in (_JOURNAL, _OUTPUT, _REJECTS, _MANIFEST):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+
+
+def _intact_pieces(folder: Path, lines: list[bytes]) -> list[FinishedPiece]:
     """Return the finished pieces up to the first of which the files do not hold what they held."""
     pieces: list[FinishedPiece] = []
     with ExitStack() as stack:
@@ -337,10 +364,11 @@ def _intact_pieces(folder: Path, lines: list[str]) -> list[FinishedPiece]:
     return pieces
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
-    """Return the content of a line of the journal; None for one that was cut short."""
-    try:
-        content = json.loads(line)
-    except ValueError:
-        return None
-    return content if isinstance(content, dict) else None
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """Return the content of a line of the journal; None for one that is not as it was written."""
+    digest, _, text = line.partition(b" ")
+    return json.loads(text) if digest == _digest(text) else None
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest()[:_DIGEST].encode()
