@@ -199,6 +199,12 @@ PAIRS = {
     "codes of numbers": (pa.array([1, 2, 3]).dictionary_encode(), pa.array([4.5, 5.0, None])),
     "long texts": (TEXT.cast(pa.large_string()), TEXT),
     "decimals": (pa.array([1, 2, 3]), pa.array([1.5, 2.5, None]).cast(pa.decimal128(5, 2))),
+    "decimals and floats": (pa.array([1.5, 2.5, None]).cast(pa.decimal128(5, 2)), pa.array([0.1, None, 3.0])),
+    "decimals of two kinds": (
+        pa.array([1.5, 2.5, None]).cast(pa.decimal128(5, 2)),
+        pa.array([Decimal(10), Decimal("0.125"), None]),
+    ),
+    "bytes and text": (pa.array([b"male", b" NA", b"female"]), TEXT),
     "truth and text": (pa.array([True, None, False]), pa.array(["yes", "no", None])),
     "number and text": (pa.array([1, 2, 3]), TEXT),
 }
