@@ -52,7 +52,7 @@ def test_results_do_not_become_parts_of_the_input(cohort_file, short_model, tmp_
     )
     source, mapping = (parts.parent, tmp_path / "m.toml") if mapped else (parts, None)
     (tmp_path / "elsewhere").symlink_to(parts)
-    for folder in (parts, tmp_path / "elsewhere"):
+    for folder in (parts, tmp_path / "elsewhere", parts / "results"):
         with pytest.raises(FileError, match=r"outside of the folder .*parts"):
             score_file(source, folder / f"out{ending}", short_model, mapping=mapping)
     assert [path.name for path in parts.iterdir()] == ["0.parquet"]

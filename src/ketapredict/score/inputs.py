@@ -213,7 +213,9 @@ def open_as_parquet(
 
 
 def refuse_among_inputs(target: Path, path: Path, mapping: Path | None) -> None:
-    """Refuse a result in a folder of which every table counts as input: whoever reads it next would read the result.
+    """Refuse a result in or below a folder of Parquet parts, or beside the only table of a folder.
+
+    Whoever reads the folder next would read the result, or be refused because of it.
 
     Raises
     ------
@@ -221,15 +223,15 @@ def refuse_among_inputs(target: Path, path: Path, mapping: Path | None) -> None:
         Names the folder.
     """
     loaded = _loaded(mapping)
-    folders = {table for table in input_tables(path, loaded) if table.is_dir()}
-    if loaded is not None and not loaded.tables and path.is_dir():
-        folders.add(path)
-    for folder in folders:
-        if target.resolve().parent == folder.resolve():
-            raise FileError(
-                f"Expected an output outside of the folder {folder}, of which every table is input; found "
-                f"{target.name} in it. Choose another folder."
-            )
+    above = target.resolve().parents
+    folders = [table for table in input_tables(path, loaded) if table.is_dir() and table.resolve() in above]
+    if loaded is not None and not loaded.tables and path.is_dir() and path.resolve() == above[0]:
+        folders.append(path)
+    if folders:
+        raise FileError(
+            f"Expected an output outside of the folder {folders[0]}, of which every table is input; found "
+            f"{target.name} in it. Choose another folder."
+        )
 
 
 def _of_table(table: WideTable, extras: tuple[Column, ...], repeated: RepeatedRows | None) -> ScoredInput:
