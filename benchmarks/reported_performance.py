@@ -6,7 +6,7 @@
 
 Many times over: draw a training cohort, cross-validate the whole procedure and fit the final model to all courses,
 both exactly as `train` does with the same seed (but with 2 repeats of 5 folds, where `train` makes 10, for the time:
-14 minutes on two cores, 19 with 3 repeats), and measure the final model on 100,000 new patients. For each measure:
+nine minutes on two cores), and measure the final model on 100,000 new patients. For each measure:
 how often the value on the new patients is inside the reported 95% interval. Goal: at least 90 of 100 for AUC,
 log-loss and calibration slope.
 
