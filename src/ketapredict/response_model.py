@@ -17,7 +17,8 @@ from ketapredict.errors import CohortError, ModelError
 from ketapredict.explain.contributions import Estimates, contributions, estimates
 from ketapredict.explain.patient import PatientExplanation, explain_course
 from ketapredict.explain.scored import SHAP, ScoredColumns
-from ketapredict.features.design import Feature, feature_values, features_at
+from ketapredict.features.design import Feature, feature_columns, features_at
+from ketapredict.features.feature_column import FeatureColumn
 from ketapredict.features.landmarks import latest_landmarks
 from ketapredict.model.bundle import MODEL_FILE, Bundle, bundle_folder, bundle_sha256, load_bundle, save_bundle
 from ketapredict.model.landmark_model import LandmarkModel
@@ -134,10 +135,10 @@ class ResponseModel:
                 continue
             everything = len(places) == len(cohort)
             courses = cohort.courses if everything else cohort.courses.some(rows[places])
-            values = feature_values(courses, ready.features, self.bundle.outcome)
-            own = {f.name: values[f.name] for f in ready.model.features}
+            columns = feature_columns(courses, ready.features, self.bundle.outcome)
+            own = {f.name: columns[f.name] for f in ready.model.features}
             found = estimates(ready.model, own, rows_of_batch=len(rows))
-            in_scope, notes = ready.scope_and_notes(courses, values, found)
+            in_scope, notes = ready.scope_and_notes(courses, columns, found)
             output.put(places, found, in_scope, notes)
             residual = max(residual, found.largest_residual)
         ids = cohort.courses.cells("course_id")
@@ -171,9 +172,9 @@ class ResponseModel:
         if position[0] < 0:
             raise CohortError(f"This course cannot be predicted: expected {refused['expected'].iloc[0]}.")
         ready = self._ready[position[0]]
-        values = feature_values(course.courses, ready.features, self.bundle.outcome)
-        found = contributions(ready.model, {f.name: values[f.name] for f in ready.model.features})
-        in_scope, notes = ready.scope_and_notes(course.courses, values, found)
+        columns = feature_columns(course.courses, ready.features, self.bundle.outcome)
+        found = contributions(ready.model, {f.name: columns[f.name].values for f in ready.model.features})
+        in_scope, notes = ready.scope_and_notes(course.courses, columns, found)
         inside = None if in_scope is None else bool(in_scope[0])
         return explain_course(self.bundle, self.version, ready.model, course, found, notes.to_list()[0], inside)
 
@@ -253,7 +254,7 @@ class _ReadyLandmark:
     columns_read: tuple[str, ...]
 
     def scope_and_notes(
-        self, courses: CourseColumns, values: dict[str, np.ndarray], found: Estimates
+        self, courses: CourseColumns, columns: dict[str, FeatureColumn], found: Estimates
     ) -> tuple[np.ndarray | None, Phrases]:
         """Say whether each course is within the model's experience, and what a reader must know about it."""
         missing = joined_phrases(
@@ -262,7 +263,7 @@ class _ReadyLandmark:
         imputed = Phrases(missing.codes, tuple(f"missing: {names}" if names else "" for names in missing.texts))
         if self.rules is None:
             return None, imputed
-        judged = self.rules.judge(courses, values, found.deviations)
+        judged = self.rules.judge(courses, columns, found.deviations)
         return judged.in_scope, both_phrases(judged.notes, imputed, "; ")
 
 

@@ -44,6 +44,10 @@ def as_declared(cells):
     return [None if pd.isna(cell) else cell for cell in text_cells(cells)]
 
 
+def frame_of(batch):
+    return pd.DataFrame(batch.cells, index=range(len(batch.rows)))
+
+
 def in_batches(table, rows):
     batches = list(table.batches(rows))
     assert sum(len(batch.rows) + len(batch.ragged) for batch in batches) == table.row_count
@@ -51,7 +55,7 @@ def in_batches(table, rows):
     for start in range(len(batches) + 1):
         again = list(table.batches(rows, start))
         assert [batch.rows.tolist() for batch in again] == [batch.rows.tolist() for batch in batches[start:]]
-    frame = pd.concat([batch.frame for batch in batches], ignore_index=True)
+    frame = pd.concat([frame_of(batch) for batch in batches], ignore_index=True)
     return frame, np.concatenate([b.rows for b in batches]), np.concatenate([b.ragged for b in batches])
 
 

@@ -5,12 +5,13 @@ on the rows that are read with it.
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from ketapredict.cohort.cells import as_text
+from ketapredict.cohort.cells import TEXT, Cells, as_text, plain_cells
 from ketapredict.errors import FileError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def decimals_as_numbers(column: "Arrow") -> "Arrow":
     return pa.array(np.rint(values * factor) / factor, from_pandas=True)
 
 
-def declared_cells(column: "Arrow", kind: str, name: str) -> pd.Series:
+def declared_cells(column: "Arrow", kind: str, name: str) -> Cells:
     """Return a column of the cohort table as cells: digits of ids as they are, numbers as float64 or their own type.
 
     Parameters
@@ -140,8 +141,28 @@ def declared_cells(column: "Arrow", kind: str, name: str) -> pd.Series:
             raise FileError(UNREADABLE.format(file="The table", names=name)) from None
     elif kind == "text" and pa.types.is_integer(found):
         column = plain(column).cast(pa.string())
-    cells: pd.Series = column.to_pandas(date_as_object=False)
-    return cells
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if isinstance(column, pa.DictionaryArray):
+        return _categories(column)
+    if pa.types.is_floating(column.type):
+        return column.to_numpy(zero_copy_only=False)
+    return plain_cells(column.to_pandas(date_as_object=False))
+
+
+def _categories(column: "pa.DictionaryArray") -> Cells:
+    import pyarrow as pa
+
+    levels = column.dictionary.to_pylist()
+    if not pa.types.is_string(column.type.value_type) or None in levels or len(set(levels)) < len(levels):
+        return plain_cells(column.to_pandas())
+    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return pd.Categorical.from_codes(codes, dtype=_category_type(tuple(levels)), validate=False)
+
+
+@lru_cache
+def _category_type(levels: tuple[str, ...]) -> pd.CategoricalDtype:
+    return pd.CategoricalDtype(pd.array(levels, dtype=TEXT))
 
 
 def frame_of(table: "pa.Table") -> pd.DataFrame:

@@ -18,7 +18,7 @@ from ketapredict.cohort.row_numbers import RowNumbers
 from ketapredict.cohort.sas import is_sas
 from ketapredict.cohort.sas_source import SasSource
 from ketapredict.cohort.table_files import expected_parts, is_parquet
-from ketapredict.cohort.tables import Table, without_markers
+from ketapredict.cohort.tables import Table, frame_without_markers
 from ketapredict.cohort.text_source import TextSource
 from ketapredict.cohort.wide_table import file_sha256, opened_parquet
 from ketapredict.errors import FileError
@@ -116,8 +116,7 @@ class SourceBatches:
 
     def table(self, raw: "pa.Table", rows: np.ndarray) -> Table:
         """Return a batch's raw cells, all columns or some, as a source table."""
-        frame = frame_of(raw)
-        frame = frame.apply(without_markers, args=(self._markers,)) if len(frame) else frame
+        frame = frame_without_markers(frame_of(raw), self._markers)
         none = np.empty(0, dtype=np.int64)
         unreadable = frozenset(self.unreadable)
         return Table(self.name, frame, rows, none, self.sha256, self.decimal_comma, unreadable=unreadable)

@@ -97,6 +97,50 @@ def tidied(cells: Cells) -> Cells:
     return pd.array(texts, dtype=TEXT)
 
 
+def without_markers(cells: Cells, markers: frozenset[str]) -> Cells:
+    """Return a source table's cells: text trimmed, missing where it is empty or a marker; mixtures of one type with it.
+
+    Parameters
+    ----------
+    cells : array
+    markers : frozenset of str
+
+    Returns
+    -------
+    array
+        The same one if nothing is to be done.
+    """
+    if isinstance(cells, pd.Categorical):
+        given = plain_cells(cells.categories.array)
+        levels = without_markers(given, markers)
+        if levels is given or bool(pd.Series(levels).equals(pd.Series(given))):
+            return cells
+        codes, found = pd.factorize(levels)
+        return pd.Categorical.from_codes(np.append(codes, -1)[cells.codes], found)
+    if isinstance(cells.dtype, pd.StringDtype):
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        texts = pc.utf8_trim_whitespace(pa.array(cells, type=pa.large_string()))
+        if not len(texts) or (pc.min(pc.binary_length(texts)).as_py() or 0) <= max(map(len, markers), default=0):
+            # Otherwise no cell is as short as a marker.
+            marked = pc.is_in(texts, value_set=pa.array(sorted(markers | {""}), pa.large_string()))
+            texts = pc.if_else(marked, pa.scalar(None, pa.large_string()), texts)
+        return pd.array(texts, dtype=TEXT)
+    if not _are_objects(cells):
+        return cells
+    plain = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
+    plain = [None if cell is None or (isinstance(cell, str) and cell in markers | {""}) else cell for cell in plain]
+    kinds = {type(cell) for cell in plain if cell is not None}
+    if kinds and kinds <= {int, float}:
+        return np.array(plain, dtype=float)
+    if kinds <= {str}:
+        return pd.array(plain, dtype=TEXT)
+    mixed = np.empty(len(plain), dtype=object)
+    mixed[:] = plain
+    return mixed
+
+
 def as_number(cells: pd.Series | Cells, *, decimal_comma: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Return cells as numbers, and where a cell is present but no finite number.
 

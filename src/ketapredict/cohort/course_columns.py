@@ -1,6 +1,7 @@
 """Columns of courses as plain arrays, of all courses or of some; a data frame of them only where one is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -8,6 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.cohort.cells import Cells, columns_of
+
+# Different combinations of cells that are worth telling apart, and courses that must come to each of them.
+_MOST_DIFFERENT, _COURSES_EACH = 8192, 16
+_FIRST_CELLS = 256
 
 
 class CourseColumns:
@@ -27,6 +32,8 @@ class CourseColumns:
         self._chosen: dict[str, Cells] = {}
         self._missing: dict[str, np.ndarray] = {}
         self._levels: dict[str, tuple[str, ...]] = {}
+        self._few: dict[str, _FewCells | None] = {}
+        self._places: dict[str, np.ndarray] = {}
 
     @classmethod
     def of_table(cls, table: pd.DataFrame) -> Self:
@@ -64,7 +71,9 @@ class CourseColumns:
     def missing(self, name: str) -> np.ndarray:
         """Return where a column is missing, (n,) bool."""
         if name not in self._missing:
-            self._missing[name] = _is_missing(self.cells(name))
+            few = self._few.get(name) if self._rows is None or name in self._places else None
+            found = _is_missing(self.cells(name)) if few is None else self._place_of(name, few) == few.missing
+            self._missing[name] = np.asarray(found)
         return self._missing[name]
 
     @property
@@ -77,7 +86,50 @@ class CourseColumns:
     def some(self, places: np.ndarray) -> "CourseColumns":
         """Return some of the courses: positions, or (n,) bool."""
         rows = np.flatnonzero(places) if places.dtype == bool else places
-        return CourseColumns(self._cells, rows if self._rows is None else self._rows[rows])
+        some = CourseColumns(self._cells, rows if self._rows is None else self._rows[rows])
+        some._few = self._few
+        return some
+
+    def different(self, names: Sequence[str]) -> "tuple[CourseColumns, np.ndarray] | None":
+        """Tell courses apart by some columns of numbers and levels alone.
+
+        Returns
+        -------
+        courses : CourseColumns
+            m combinations of cells of these columns, each once; some may belong to no course.
+        places : numpy.ndarray of int16
+            (n,) which of them each course has, to the bit.
+        None
+            If they are so many that it saves nothing.
+        """
+        most = min(_MOST_DIFFERENT, len(self) // _COURSES_EACH)
+        found: dict[str, _FewCells] = {}
+        for name in names:
+            few = self._few_cells(name) if most > 1 else None
+            most = 0 if few is None else most // len(few.cells)
+            if few is None or not most:
+                return None
+            found[name] = few
+        places: np.ndarray | None = None
+        for name, few in found.items():
+            own = self._place_of(name, few)
+            places = own if places is None else places * np.int16(len(few.cells)) + own
+        assert places is not None
+        axes = np.indices([len(few.cells) for few in found.values()]).reshape(len(found), -1)
+        cells = {name: few.cells[axis] for (name, few), axis in zip(found.items(), axes, strict=True)}
+        return CourseColumns(cells), places
+
+    def _few_cells(self, name: str) -> "_FewCells | None":
+        if name not in self._few:
+            self._few[name] = _few_cells(self._cells[name])
+        return self._few[name]
+
+    def _place_of(self, name: str, few: "_FewCells") -> np.ndarray:
+        if self._rows is None:
+            return few.places
+        if name not in self._places:
+            self._places[name] = few.places.take(self._rows)
+        return self._places[name]
 
     def plain_rows(self) -> list[dict[str, Any]]:
         """Return each course as a dictionary of Python's own values; NaN or None where one is missing."""
@@ -101,3 +153,64 @@ def _is_missing(cells: Cells) -> np.ndarray:
     if isinstance(cells, pd.Categorical):
         return np.asarray(cells.codes < 0)
     return np.isnan(cells) if cells.dtype == float else np.asarray(pd.isna(cells))
+
+
+@dataclass(frozen=True, slots=True)
+class _FewCells:
+    """The cells of a column: m different ones, the places (n,) int16 of all courses' among them, and the place of what
+    is missing.
+    """
+
+    cells: Cells
+    places: np.ndarray
+    missing: int
+
+
+def _few_cells(cells: Cells) -> _FewCells | None:
+    """Tell the cells of a column of numbers or levels apart; None where they are too many."""
+    if isinstance(cells, pd.Categorical):
+        each = pd.Categorical.from_codes(np.arange(-1, len(cells.categories)), dtype=cells.dtype)
+        return _FewCells(each, cells.codes.astype(np.int16) + np.int16(1), 0)
+    for told_apart in (_whole_numbers, _tenths):
+        # Most of what is not such a column shows it at once.
+        if told_apart(cells[:_FIRST_CELLS]) is not None and (found := told_apart(cells)) is not None:
+            return found
+    return None
+
+
+def _whole_numbers(cells: np.ndarray) -> _FewCells | None:
+    low, last = _span(cells)
+    if last is None or not low.is_integer():
+        return None
+    above = cells - low
+    with np.errstate(invalid="ignore"):
+        places = above.astype(np.int16)
+    missing = np.isnan(cells)
+    if np.count_nonzero((places == above) | missing) < len(cells) or (low == 0.0 and np.signbit(cells).any()):
+        return None
+    np.copyto(places, np.int16(last), where=missing)
+    return _FewCells(np.append(low + np.arange(last), np.nan), places, last)
+
+
+def _tenths(cells: np.ndarray) -> _FewCells | None:
+    low, last = _span(cells, 10)
+    if last is None:
+        return None
+    with np.errstate(invalid="ignore"):
+        places = ((cells - low) * 10.0 + 0.5).astype(np.int16)
+    missing = np.isnan(cells)
+    np.copyto(places, np.int16(last), where=missing)
+    each = np.full(last + 1, np.nan)
+    each[places] = cells
+    # Different cells at one place would be found here.
+    same = each.take(places).view(np.int64) == cells.view(np.int64)
+    return _FewCells(each, places, last) if np.count_nonzero(same | missing) == len(cells) else None
+
+
+def _span(cells: np.ndarray, steps: int = 1) -> tuple[float, int | None]:
+    """Return the lowest cell, and how many steps there are from it to above the highest; None for too many."""
+    low, high = (float(ufunc.reduce(cells, initial=np.nan)) for ufunc in (np.fmin, np.fmax))
+    if np.isnan(low):
+        return 0.0, 0
+    width = (high - low) * steps
+    return low, int(width + 0.5) + 1 if width < _MOST_DIFFERENT else None

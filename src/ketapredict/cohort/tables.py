@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.cohort import parquet, sas
-from ketapredict.cohort.cells import MISSING_MARKERS, has_decimal_comma
+from ketapredict.cohort.cells import MISSING_MARKERS, has_decimal_comma, plain_cells, without_markers
 from ketapredict.cohort.headers import refuse_repeated
 from ketapredict.errors import FileError
 
@@ -130,7 +130,7 @@ def _table(
     frame, notices = _named_columns(frame, name, notices)
     if not len(frame) and not len(ragged):
         raise FileError(f"{name}: expected rows below the header, found none.")
-    frame = frame.apply(without_markers, args=(frozenset(missing),)) if len(frame) else frame
+    frame = frame_without_markers(frame, frozenset(missing))
     decimal_comma = may_have_commas and any(has_decimal_comma(frame[column]) for column in frame)
     if decimal_comma:
         notices.append("decimal commas")
@@ -157,37 +157,16 @@ def _named_columns(frame: pd.DataFrame, name: str, notices: list[str]) -> tuple[
     return kept, notices
 
 
-def without_markers(cells: pd.Series, markers: frozenset[str]) -> pd.Series:
-    """Trim text and turn missing markers into missing cells."""
-    if isinstance(cells.dtype, pd.CategoricalDtype):
-        given = pd.Series(cells.array.categories)
-        levels = without_markers(given, markers)
-        if levels.equals(given):
-            return cells
-        codes, found = pd.factorize(levels)
-        by_code = np.append(codes, -1)
-        return pd.Series(pd.Categorical.from_codes(by_code[cells.array.codes], found), index=cells.index)
-    if isinstance(cells.dtype, pd.StringDtype):
-        import pyarrow as pa
-        import pyarrow.compute as pc
+def frame_without_markers(frame: pd.DataFrame, markers: frozenset[str]) -> pd.DataFrame:
+    """Return a table with the cells of `cells.without_markers`."""
+    if not len(frame):
+        return frame
 
-        texts = pc.utf8_trim_whitespace(pa.array(cells.array, type=pa.large_string()))
-        if len(texts) and (pc.min(pc.binary_length(texts)).as_py() or 0) > max(map(len, markers), default=0):
-            # No cell is as short as a marker.
-            return pd.Series(texts.to_pandas(), index=cells.index, name=cells.name, dtype="str")
-        marked = pc.is_in(texts, value_set=pa.array(sorted(markers | {""}), pa.large_string()))
-        texts = pc.if_else(marked, pa.scalar(None, pa.large_string()), texts)
-        return pd.Series(texts.to_pandas(), index=cells.index, name=cells.name, dtype="str")
-    if pd.api.types.is_object_dtype(cells.dtype):
-        plain = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
-        plain = [None if cell is None or (isinstance(cell, str) and cell in markers | {""}) else cell for cell in plain]
-        kinds = {type(cell) for cell in plain if cell is not None}
-        if kinds and kinds <= {int, float}:
-            return pd.Series(plain, index=cells.index, name=cells.name, dtype=float)
-        if kinds <= {str}:
-            return pd.Series(plain, index=cells.index, name=cells.name, dtype="str")
-        return pd.Series(plain, index=cells.index, name=cells.name, dtype=object)
-    return cells
+    def plain(cells: pd.Series) -> pd.Series:
+        found = without_markers(plain_cells(cells), markers)
+        return pd.Series(found, index=cells.index, name=cells.name, dtype=found.dtype)
+
+    return frame.apply(plain)
 
 
 def _read_excel(content: bytes, name: str) -> tuple[pd.DataFrame, np.ndarray, list[str]]:

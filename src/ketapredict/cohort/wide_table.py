@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
 import numpy as np
-import pandas as pd
 
 from ketapredict.cohort.arrow_cells import (
     UNREADABLE,
@@ -18,12 +17,11 @@ from ketapredict.cohort.arrow_cells import (
     refuse_unreadable,
     unreadable_columns,
 )
-from ketapredict.cohort.cells import MISSING_MARKERS, as_text
+from ketapredict.cohort.cells import MISSING_MARKERS, Cells, text_cells, without_markers
 from ketapredict.cohort.cohort import Source
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.headers import refuse_repeated
 from ketapredict.cohort.parquet import SEVERAL_TYPES, schema_of
-from ketapredict.cohort.tables import without_markers
 from ketapredict.cohort.validation import refuse_unknown_columns
 from ketapredict.errors import FileError
 
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _BYTES_AT_ONCE = 1 << 20
+_MARKERS = frozenset(MISSING_MARKERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +39,15 @@ class WideBatch:
 
     Attributes
     ----------
-    frame : pandas.DataFrame
-        Cells as `cohort.tables.Table` has them; columns of levels may be categories.
+    cells : dict of str to array
+        Columns of cells as `cohort.tables.Table` has them, without ragged rows; columns of levels may be categories.
     rows : numpy.ndarray of int64
         Number of each row in the source.
     ragged : numpy.ndarray of int64
         Numbers of rows of a wrong number of fields.
     """
 
-    frame: pd.DataFrame
+    cells: dict[str, Cells]
     rows: np.ndarray
     ragged: np.ndarray
 
@@ -285,16 +284,18 @@ def few_texts(declared: dict[str, Column]) -> list[str]:
     return [name for name, column in declared.items() if column.kind in ("level", "yes_no")] + ["site"]
 
 
-def cells_of(table: "pa.Table | pa.RecordBatch", names: list[str], declared: dict[str, Column]) -> pd.DataFrame:
+def cells_of(table: "pa.Table | pa.RecordBatch", names: list[str], declared: dict[str, Column]) -> dict[str, Cells]:
     """Return columns of an Arrow table as the cells of a cohort table, before its rules. Raises FileError."""
-    markers = frozenset(MISSING_MARKERS)
     columns = {name: declared_cells(table.column(name), declared[name].kind, name) for name in names}
-    return pd.DataFrame({name: without_markers(cells, markers) for name, cells in columns.items()}, copy=False)
+    return {name: without_markers(cells, _MARKERS) for name, cells in columns.items()}
 
 
 def ids_of(column: "pa.Array") -> "pa.Array":
-    """Return course ids as Arrow text, null where there is none. Raises FileError."""
-    return as_arrow_text(without_markers(declared_cells(column, "text", "course_id"), frozenset(MISSING_MARKERS)))
+    """Return course ids as Arrow text, null where there is none, as validation sees them. Raises FileError."""
+    import pyarrow as pa
+
+    ids = without_markers(declared_cells(column, "text", "course_id"), _MARKERS)
+    return pa.array(text_cells(ids), type=pa.large_string())
 
 
 def file_sha256(path: Path) -> str:
@@ -304,10 +305,3 @@ def file_sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FileError(f"{path.name}: the file cannot be read ({error.strerror}).") from None
-
-
-def as_arrow_text(cells: pd.Series) -> "pa.Array":
-    """Return cells as Arrow text, as validation sees ids."""
-    import pyarrow as pa
-
-    return pa.array(as_text(cells).array, type=pa.large_string())

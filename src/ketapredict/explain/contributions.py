@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ketapredict.errors import ModelError
+from ketapredict.features.feature_column import EVERY, FeatureColumn
 from ketapredict.model.landmark_model import Features, LandmarkModel
 from ketapredict.model.log_odds import expit
 from ketapredict.model.uncertainty import probability_interval
@@ -84,7 +85,7 @@ def add_up(base_logit: float, by_concept: np.ndarray) -> np.ndarray:
 
 def estimates(
     model: LandmarkModel,
-    values: Mapping[str, np.ndarray],
+    columns: Mapping[str, FeatureColumn],
     centred: np.ndarray | None = None,
     rows_of_batch: int | None = None,
 ) -> Estimates:
@@ -93,8 +94,8 @@ def estimates(
     Parameters
     ----------
     model : LandmarkModel
-    values : mapping of str to numpy.ndarray
-        (n,) each, from `features.design.feature_values` with the model's features.
+    columns : mapping of str to FeatureColumn
+        n courses, from `features.design.feature_columns` with the model's features.
     centred : numpy.ndarray or None
         (n, p) from `LandmarkModel.centred_design`, where the caller has it.
     rows_of_batch : int or None
@@ -105,13 +106,13 @@ def estimates(
     ModelError
         If contributions and independently computed log-odds differ by more than 1e-4.
     """
-    by_concept, centre, deviations = model.additive.contributions(values)
+    by_concept, centre, deviations = model.additive.contributions(columns)
     log_odds = add_up(model.base_logit, by_concept.T)
     if centre is None or deviations is None:
         p_low = p_high = deviations = np.full(len(log_odds), np.nan)
     else:
         p_low, p_high = probability_interval(centre, deviations, log_odds)
-    residual = _largest_residual(model, values, log_odds, centred, rows_of_batch or len(log_odds))
+    residual = _largest_residual(model, columns, log_odds, centred, rows_of_batch or len(log_odds))
     if residual > LARGEST_RESIDUAL:
         raise ModelError(
             f"Landmark {model.landmark}: contributions and log-odds differ by {residual:.1e}, more "
@@ -138,7 +139,7 @@ def contributions(model: LandmarkModel, frame: Features) -> Contributions:
     """
     values = frame if not isinstance(frame, pd.DataFrame) else {name: frame[name].to_numpy(float) for name in frame}
     centred = model.centred_design(values)
-    found = estimates(model, values, centred)
+    found = estimates(model, {name: FeatureColumn(value) for name, value in values.items()}, centred)
     linear, trees = model.contributions(values, centred)
     concept_of_feature = {feature.name: feature.concept for feature in model.features}
     names = [column.name for column in model.columns] + [f"trees: {name}" for name in model.tree_features]
@@ -161,7 +162,7 @@ def contributions(model: LandmarkModel, frame: Features) -> Contributions:
 
 def _largest_residual(
     model: LandmarkModel,
-    values: Mapping[str, np.ndarray],
+    columns: Mapping[str, FeatureColumn],
     log_odds: np.ndarray,
     centred: np.ndarray | None,
     rows_of_batch: int,
@@ -169,10 +170,11 @@ def _largest_residual(
     if not len(log_odds):
         return 0.0
     many = rows_of_batch > ROWS_CHECKED
+    rows: slice | np.ndarray = EVERY
     if many:
         share = -(-ROWS_CHECKED * len(log_odds) // rows_of_batch)
         rows = np.unique(np.linspace(0, len(log_odds) - 1, share).astype(int))
-        values = {name: value[rows] for name, value in values.items()}
         log_odds, centred = log_odds[rows], None if centred is None else centred[rows]
+    values = {name: column.of_courses(column.different, rows) for name, column in columns.items()}
     independent = model.independent_log_odds(values, centred, by_xgboost=many)
     return float(np.abs(independent - log_odds).max())

@@ -15,6 +15,7 @@ from ketapredict.cohort.outcomes import Outcome, outcome_thresholds, scale_maxim
 from ketapredict.cohort.protocols import BASELINE, HOURS_PER_DAY, PRE, Protocol
 from ketapredict.cohort.scales import SCALES
 from ketapredict.errors import LeakageError
+from ketapredict.features.feature_column import FeatureColumn
 from ketapredict.features.guard import known_by, refuse_leakage
 
 Rule = Literal[
@@ -147,13 +148,13 @@ def design_frame(cohort: Cohort, features: Sequence[Feature], outcome: Outcome) 
     pandas.DataFrame
         (n, number of features) float64, NaN where a value is missing.
     """
-    values = feature_values(cohort.courses, features, outcome)
+    values = {feature.name: _compute(feature, cohort.courses, outcome) for feature in features}
     return pd.DataFrame(values, columns=[feature.name for feature in features], dtype=float)
 
 
-def feature_values(courses: CourseColumns, features: Sequence[Feature], outcome: Outcome) -> dict[str, np.ndarray]:
-    """Compute features as `design_frame` does, as arrays (n,) of float64 by name."""
-    return {feature.name: _compute(feature, courses, outcome) for feature in features}
+def feature_columns(courses: CourseColumns, features: Sequence[Feature], outcome: Outcome) -> dict[str, FeatureColumn]:
+    """Compute features as `design_frame` does, by name; those of many courses once for each different value."""
+    return {feature.name: _column(feature, courses, outcome) for feature in features}
 
 
 def _severity() -> Feature:
@@ -229,6 +230,14 @@ def _early_features(landmark: str, protocol: Protocol) -> list[Feature]:
             )
         )
     return features
+
+
+def _column(feature: Feature, courses: CourseColumns, outcome: Outcome) -> FeatureColumn:
+    read = (*feature.columns, "scale") if feature.rule == "relative_score" else feature.columns
+    if (found := courses.different(read)) is None:
+        return FeatureColumn(_compute(feature, courses, outcome))
+    different, places = found
+    return FeatureColumn(_compute(feature, different, outcome), places)
 
 
 def _compute(feature: Feature, courses: CourseColumns, outcome: Outcome) -> np.ndarray:

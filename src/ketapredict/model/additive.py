@@ -11,8 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ketapredict.features.feature_column import FeatureColumn
 from ketapredict.features.preparation import DesignColumn
-from ketapredict.model.linear_form import LinearForm, linear_form
+from ketapredict.model.linear_form import InputFunctions, LinearForm, linear_form
 from ketapredict.model.tree_tables import TreeLookups, TreeTables
 from ketapredict.model.uncertainty import Uncertainty
 
@@ -49,17 +50,55 @@ class Triangle:
         return self.weights @ z + self.constant, np.sqrt(variance)
 
 
+@dataclass(frozen=True, slots=True)
+class FeaturePart:
+    """What one feature contributes to the linear part, but for a constant: a weighted sum of functions of it.
+
+    Attributes
+    ----------
+    feature : str
+    owner : int
+        Position of its concept.
+    functions : InputFunctions
+        Of this feature alone.
+    terms : tuple of (int, float)
+        Position and coefficient of those functions whose coefficient is not 0.
+    """
+
+    feature: str
+    owner: int
+    functions: InputFunctions
+    terms: tuple[tuple[int, float], ...]
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Return the contribution (m,) of values (m,), NaN for missing."""
+        found = np.zeros(len(values))
+        space = np.empty((len(self.functions.owners), min(len(values), _ROWS_OF_FUNCTIONS)))
+        for start in range(0, len(values), _ROWS_OF_FUNCTIONS):
+            x = values[start : start + _ROWS_OF_FUNCTIONS]
+            z = self.functions([x] * len(self.functions.features), space[:, : len(x)])
+            total = found[start : start + _ROWS_OF_FUNCTIONS]
+            for function, weight in self.terms:
+                total += weight * z[function]
+        return found
+
+
 @dataclass(frozen=True)
 class AdditiveModel:
     """Contributions by concept of one landmark's model.
+
+    A course's sum is always made in the same order: the functions of a feature, then the features, then the tables of
+    the trees. So it does not depend on how many courses are computed together.
 
     Attributes
     ----------
     concepts : tuple of str
         k concepts, in the order in which they first appear.
-    linear : LinearForm
-    owners, functions, weights : numpy.ndarray
-        Concept, function and coefficient of those coefficients that are not 0.
+    functions : InputFunctions
+    weights : numpy.ndarray
+        (q,) coefficient of each function.
+    owners : dict of str to int
+        Position of the concept of each feature.
     constants : numpy.ndarray
         (k,) what is left of the linear part at z = 0.
     tree_features : tuple of str
@@ -69,24 +108,23 @@ class AdditiveModel:
     """
 
     concepts: tuple[str, ...]
-    linear: LinearForm
-    owners: np.ndarray
-    functions: np.ndarray
+    functions: InputFunctions
     weights: np.ndarray
+    owners: dict[str, int]
     constants: np.ndarray
     tree_features: tuple[str, ...]
     lookups: TreeLookups | None
     triangle: Triangle | None
 
     def contributions(
-        self, values: Mapping[str, np.ndarray]
+        self, columns: Mapping[str, FeatureColumn]
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Return contributions by concept, and mean and standard deviation of the log-odds.
 
         Parameters
         ----------
-        values : mapping of str to numpy.ndarray
-            Features (n,) float64, NaN for missing.
+        columns : mapping of str to FeatureColumn
+            Features of n courses.
 
         Returns
         -------
@@ -95,41 +133,70 @@ class AdditiveModel:
         centre, deviation : numpy.ndarray or None
             (n,); None where the model has no uncertainty.
         """
-        rows = len(next(iter(values.values())))
+        rows = len(next(iter(columns.values())))
         totals = np.empty((len(self.concepts), rows))
         totals[:] = self.constants[:, None]
-        centre = deviation = None
-        if self.triangle is not None:
-            centre, deviation = np.empty(rows), np.empty(rows)
-        space = np.empty((len(self.linear.concepts), min(rows, _ROWS_OF_FUNCTIONS)))
+        if rows == 1:
+            return totals, *self._add_one({name: column.values for name, column in columns.items()}, totals[:, 0])
+        self._add_many(columns, totals)
+        if self.triangle is None:
+            return totals, None, None
+        centre, deviation = np.empty(rows), np.empty(rows)
+        space = np.empty((len(self.weights), min(rows, _ROWS_OF_FUNCTIONS)))
         for start in range(0, rows, _ROWS_OF_FUNCTIONS):
             block = slice(start, start + _ROWS_OF_FUNCTIONS)
-            total = totals[:, block]
-            z = self.linear.functions([values[n][block] for n in self.linear.features], space[:, : total.shape[1]])
-            self._add_linear(z, total)
-            if self.triangle is not None and centre is not None and deviation is not None:
-                centre[block], deviation[block] = self.triangle.log_odds(z)
-        if self.lookups is not None:
-            for start in range(0, rows, _ROWS_OF_LOOKUPS):
-                block = slice(start, start + _ROWS_OF_LOOKUPS)
-                self.lookups.add([values[name][block] for name in self.tree_features], totals[:, block])
+            own = [columns[name].of_courses(columns[name].different, block) for name in self.functions.features]
+            z = self.functions(own, space[:, : len(centre[block])])
+            centre[block], deviation[block] = self.triangle.log_odds(z)
         return totals, centre, deviation
 
-    @cached_property
-    def terms(self) -> list[tuple[int, int, float]]:
-        """Concept, function and coefficient, one by one."""
-        return list(zip(self.owners.tolist(), self.functions.tolist(), self.weights.tolist(), strict=True))
+    def _add_many(self, columns: Mapping[str, FeatureColumn], totals: np.ndarray) -> None:
+        """Add contributions to totals (k, n)."""
+        linear = [(part.owner, columns[part.feature], part.of(columns[part.feature].different)) for part in self.parts]
+        trees = [columns[name] for name in self.tree_features]
+        bins = self.lookups.bins([column.different for column in trees]) if self.lookups is not None else {}
+        for start in range(0, totals.shape[1], _ROWS_OF_LOOKUPS):
+            block = slice(start, start + _ROWS_OF_LOOKUPS)
+            total = totals[:, block]
+            for owner, column, found in linear:
+                total[owner] += column.of_courses(found, block)
+            if self.lookups is not None:
+                self.lookups.add({f: trees[f].of_courses(found, block) for f, found in bins.items()}, total)
 
-    def _add_linear(self, z: np.ndarray, totals: np.ndarray) -> None:
-        if z.shape[1] == 1:
-            # One after the other, as below: the sum of a course does not depend on how many there are.
-            np.add.at(totals[:, 0], self.owners, self.weights * z[self.functions, 0])
-            return
-        part = np.empty(z.shape[1])
-        for owner, function, weight in self.terms:
-            np.multiply(z[function], weight, out=part)
-            total = totals[owner]
-            total += part
+    def _add_one(
+        self, values: Mapping[str, np.ndarray], total: np.ndarray
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Add the contributions of a single course to total (k,): the same sums with few calls."""
+        names = self.functions.features
+        z = self.functions([values[name] for name in names], np.empty((len(self.weights), 1)))
+        parts, owners, functions, weights = self._terms
+        by_feature = np.zeros(len(owners))
+        np.add.at(by_feature, parts, weights * z[functions, 0])
+        np.add.at(total, owners, by_feature)
+        if self.lookups is not None:
+            self.lookups.add_one(np.array([values[name][0] for name in self.tree_features]), total)
+        return self.triangle.log_odds(z) if self.triangle is not None else (None, None)
+
+    @cached_property
+    def parts(self) -> tuple[FeaturePart, ...]:
+        """The linear part by feature, those left out whose coefficients are all 0."""
+        names = np.array(self.functions.features)[self.functions.owners]
+        found = []
+        for name in dict.fromkeys(self.functions.features):
+            weights = self.weights[names == name].tolist()
+            if terms := tuple((function, weight) for function, weight in enumerate(weights) if weight):
+                found.append(FeaturePart(name, self.owners[name], self.functions.of_feature(name), terms))
+        return tuple(found)
+
+    @cached_property
+    def _terms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Of each coefficient that is not 0 its feature, function and weight; second, the concept of each feature."""
+        names = list(dict.fromkeys(self.functions.features))
+        functions = np.flatnonzero(self.weights)
+        of_feature = np.array([names.index(name) for name in self.functions.features], dtype=np.intp)
+        parts = of_feature[self.functions.owners[functions]]
+        owners = np.array([self.owners[name] for name in names], dtype=np.intp)
+        return parts, owners, functions, self.weights[functions]
 
 
 def additive_model(
@@ -159,18 +226,15 @@ def additive_model(
     constants = np.zeros(len(concepts))
     for column, value in zip(columns, linear.constant * coefficients, strict=True):
         constants[concepts.index(column.concept)] += value
-    weights = linear.transform @ coefficients
-    used = np.flatnonzero(weights)
     lookups = None
     if tables is not None:
         owners = np.array([concepts.index(concept) for concept in tree_concepts.values()])
         lookups = tables.lookups(owners, tree_weight)
     return AdditiveModel(
         concepts,
-        linear,
-        np.array([concepts.index(linear.concepts[function]) for function in used], dtype=np.intp),
-        used,
-        weights[used],
+        linear.functions,
+        linear.transform @ coefficients,
+        {column.feature: concepts.index(column.concept) for column in columns},
         constants,
         tuple(tree_concepts),
         lookups,

@@ -209,9 +209,7 @@ class LandmarkModel:
     def _margin(self, values: np.ndarray, by_xgboost: bool) -> np.ndarray:
         if not by_xgboost:
             return self.trees.margin(values)
-        from xgboost import DMatrix
-
-        return np.asarray(self._booster.predict(DMatrix(values, nthread=1), output_margin=True))
+        return np.asarray(self._booster.inplace_predict(values, predict_type="margin"))
 
     @cached_property
     def _booster(self) -> Any:

@@ -7,8 +7,7 @@ derivative is 1 there and 0 elsewhere,
     g_j(x) = r (x - t_j) - r^2 / 2    with r = x - t_j held between 0 and t_(j+1) - t_j.
 
 With z the q such functions of a course, its centred design columns are T' z + c for one matrix T (q, p): what is linear
-in the columns is linear in z, and there are fewer of them. Contributions are summed function by function, so that
-they do not depend on how many courses are computed together.
+in the columns is linear in z, and there are fewer of them.
 """
 
 from collections.abc import Sequence
@@ -21,8 +20,8 @@ from ketapredict.features.preparation import DesignColumn, monotone_curves
 
 
 @dataclass(frozen=True)
-class LinearForm:
-    """Functions z of the inputs, and how the centred design columns are made of them.
+class InputFunctions:
+    """The q functions z of the inputs.
 
     Attributes
     ----------
@@ -34,12 +33,6 @@ class LinearForm:
         Positions in `features` of those whose missingness is in z; it comes next.
     curved, lows, widths : numpy.ndarray
         Of each interval between knots: position in `features`, lower knot, width; the intervals come last.
-    concepts : tuple of str
-        The concept of each of the q functions.
-    transform : numpy.ndarray
-        (q, p) the matrix T.
-    constant : numpy.ndarray
-        (p,) the vector c.
     """
 
     features: tuple[str, ...]
@@ -48,11 +41,13 @@ class LinearForm:
     curved: np.ndarray
     lows: np.ndarray
     widths: np.ndarray
-    concepts: tuple[str, ...]
-    transform: np.ndarray
-    constant: np.ndarray
 
-    def functions(self, values: Sequence[np.ndarray], z: np.ndarray) -> np.ndarray:
+    @property
+    def owners(self) -> np.ndarray:
+        """(q,) position in `features` of the feature that each is a function of."""
+        return np.concatenate([np.arange(len(self.features)), self.missing, self.curved])
+
+    def __call__(self, values: Sequence[np.ndarray], z: np.ndarray) -> np.ndarray:
         """Write the functions into z (q, n) and return it.
 
         Parameters
@@ -80,6 +75,39 @@ class LinearForm:
         above -= held
         return z
 
+    def of_feature(self, name: str) -> "InputFunctions":
+        """Return the functions of one feature, in the same order."""
+        own = np.array([feature == name for feature in self.features])
+        place = np.cumsum(own) - 1
+        missing, curved = self.missing[own[self.missing]], self.curved[own[self.curved]]
+        intervals = own[self.curved]
+        return InputFunctions(
+            tuple(feature for feature in self.features if feature == name),
+            self.fills[own],
+            place[missing],
+            place[curved],
+            self.lows[intervals],
+            self.widths[intervals],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LinearForm:
+    """Functions z of the inputs, and how the centred design columns are made of them: T' z + c.
+
+    Attributes
+    ----------
+    functions : InputFunctions
+    transform : numpy.ndarray
+        (q, p) the matrix T.
+    constant : numpy.ndarray
+        (p,) the vector c.
+    """
+
+    functions: InputFunctions
+    transform: np.ndarray
+    constant: np.ndarray
+
 
 def linear_form(columns: Sequence[DesignColumn]) -> LinearForm:
     """Write design columns as combinations of functions of their features."""
@@ -98,10 +126,8 @@ def linear_form(columns: Sequence[DesignColumn]) -> LinearForm:
         first_interval[feature, fill, knots] = len(keys) + len(missing) + len(intervals)
         ends = pairwise(knots)
         intervals.extend((place[feature, fill], low, high - low) for low, high in ends)
-    concept_of = {column.feature: column.concept for column in columns}
-    owners = [*features, *missing, *(features[position] for position, _, _ in intervals)]
     curves_over = {knots: _curves(np.array(knots)) for knots in dict.fromkeys(knots for _, _, knots in curves)}
-    transform = np.zeros((len(owners), len(columns)))
+    transform = np.zeros((len(keys) + len(missing) + len(intervals), len(columns)))
     constant = np.array([-column.mean for column in columns])
     for position, column in enumerate(columns):
         if column.kind == "missing":
@@ -115,17 +141,15 @@ def linear_form(columns: Sequence[DesignColumn]) -> LinearForm:
             first = first_interval[column.feature, column.fill, column.knots]
             bends = lines.bends[:, column.index - 1]
             transform[first : first + len(bends), position] = bends
-    return LinearForm(
+    functions = InputFunctions(
         tuple(features),
         np.array([fill for _, fill in keys])[:, None],
         np.array([features.index(feature) for feature in missing], dtype=np.intp),
         np.array([position for position, _, _ in intervals], dtype=np.intp),
         np.array([low for _, low, _ in intervals])[:, None],
         np.array([width for _, _, width in intervals])[:, None],
-        tuple(concept_of[owner] for owner in owners),
-        transform,
-        constant,
     )
+    return LinearForm(functions, transform, constant)
 
 
 @dataclass(frozen=True, slots=True)

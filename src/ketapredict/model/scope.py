@@ -16,6 +16,7 @@ import pandas as pd
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.features.design import Feature
+from ketapredict.features.feature_column import FeatureColumn
 from ketapredict.features.plan import FEWEST_ON_EITHER_SIDE
 from ketapredict.model.phrases import Phrases, joined_phrases
 
@@ -175,19 +176,21 @@ class ScopeRules:
     features: tuple[Feature, ...]
     rules: tuple[tuple[str, "_Rule"], ...]
 
-    def judge(self, courses: CourseColumns, values: Mapping[str, np.ndarray], deviations: np.ndarray) -> ScopeJudgement:
+    def judge(
+        self, courses: CourseColumns, features: Mapping[str, FeatureColumn], deviations: np.ndarray
+    ) -> ScopeJudgement:
         """Judge whether courses are within a model's experience.
 
         Parameters
         ----------
         courses : CourseColumns
             n courses.
-        values : mapping of str to numpy.ndarray
-            (n,) each; the rules' features are among them.
+        features : mapping of str to FeatureColumn
+            Of the courses; the rules' features are among them.
         deviations : numpy.ndarray
             (n,) standard deviations of the log-odds.
         """
-        flags = [holds(courses, values, deviations) for _, holds in self.rules]
+        flags = [holds(courses, features, deviations) for _, holds in self.rules]
         outside = np.zeros(len(courses), dtype=bool)
         for flag in flags:
             outside |= flag
@@ -197,7 +200,7 @@ class ScopeRules:
         return ScopeJudgement(~outside, notes)
 
 
-_Rule = Callable[[CourseColumns, Mapping[str, np.ndarray], np.ndarray], np.ndarray]
+_Rule = Callable[[CourseColumns, Mapping[str, FeatureColumn], np.ndarray], np.ndarray]
 
 
 def scope_rules(
@@ -256,21 +259,21 @@ def _are_bipolar(diagnoses: tuple[str, ...]) -> np.ndarray:
     return np.array([diagnosis in BIPOLAR for diagnosis in diagnoses] + [False])
 
 
-def _outside(found: InputRange, _: CourseColumns, values: Mapping[str, np.ndarray], __: np.ndarray) -> np.ndarray:
+def _outside(found: InputRange, _: CourseColumns, features: Mapping[str, FeatureColumn], __: np.ndarray) -> np.ndarray:
     slack = 1e-6 * max(abs(found.low), abs(found.high), 1e-3)
-    given = values[found.feature]
-    return (given < found.low - slack) | (given > found.high + slack)
+    given = features[found.feature]
+    return given.of_courses((given.different < found.low - slack) | (given.different > found.high + slack))
 
 
 def _has_level(
-    column: Column, level: str, courses: CourseColumns, _: Mapping[str, np.ndarray], __: np.ndarray
+    column: Column, level: str, courses: CourseColumns, _: Mapping[str, FeatureColumn], __: np.ndarray
 ) -> np.ndarray:
     if column.kind == "yes_no":
         return courses.number(column.name) == (1.0 if level == "yes" else 0.0)
     return courses.codes(column.name) == courses.levels(column.name).index(level or column.levels[0])
 
 
-def _is_missing(name: str, courses: CourseColumns, _: Mapping[str, np.ndarray], __: np.ndarray) -> np.ndarray:
+def _is_missing(name: str, courses: CourseColumns, _: Mapping[str, FeatureColumn], __: np.ndarray) -> np.ndarray:
     return courses.missing(name)
 
 

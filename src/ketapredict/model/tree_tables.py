@@ -13,7 +13,7 @@ bins between their thresholds with one more bin for missing.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,9 +69,13 @@ class TreeTables:
         """
         phi = np.zeros((values.shape[1], len(values)))
         lookups = self._by_feature
+        if len(values) == 1:
+            lookups.add_one(values[0], phi[:, 0])
+            return phi.T
         for start in range(0, len(values), _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
-            lookups.add([values[rows, feature] for feature in range(values.shape[1])], phi[:, rows])
+            bins = lookups.bins([values[rows, feature] for feature in range(values.shape[1])])
+            lookups.add(bins, phi[:, rows])
         return phi.T
 
     def lookups(self, owners: np.ndarray, weight: float = 1.0) -> "TreeLookups":
@@ -127,21 +131,26 @@ class TreeLookups:
     thresholds: tuple[np.ndarray, ...]
     groups: tuple[tuple[tuple[int, ...], list[tuple[int, np.ndarray]]], ...]
 
-    def add(self, values: Sequence[np.ndarray], totals: np.ndarray) -> None:
-        """Add the contributions of m courses to totals (owners, m).
+    def bins(self, values: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
+        """Return the bins of values of each feature that is looked up.
 
         Parameters
         ----------
         values : sequence of numpy.ndarray
-            For each feature (m,) float64, NaN for missing; m should be some thousands at most.
+            For each feature float64, NaN for missing; as many as there are, whether or not as many as of others.
+        """
+        used = dict.fromkeys(feature for features, _ in self.groups for feature in features)
+        return {feature: _bins(values[feature], self.thresholds[feature]) for feature in used}
+
+    def add(self, bins: Mapping[int, np.ndarray], totals: np.ndarray) -> None:
+        """Add the contributions of m courses to totals (owners, m).
+
+        Parameters
+        ----------
+        bins : mapping of int to numpy.ndarray
+            For each feature that is looked up the bins (m,) of the courses; m should be some thousands at most.
         totals : numpy.ndarray
         """
-        if totals.shape[1] == 1:
-            # Table after table, as below: the sum of a course does not depend on how many there are.
-            np.add.at(totals[:, 0], *self._flat.owners_and_values(np.array([value[0] for value in values])))
-            return
-        used = dict.fromkeys(feature for features, _ in self.groups for feature in features)
-        bins = {feature: _bins(values[feature], self.thresholds[feature]) for feature in used}
         for features, tables in self.groups:
             # Where the largest place fits them, 16 bits are faster.
             few = len(tables[0][1]) <= np.iinfo(np.int16).max
@@ -152,6 +161,10 @@ class TreeLookups:
             place = place.astype(np.intp)
             for owner, table in tables:
                 totals[owner] += table.take(place)
+
+    def add_one(self, course: np.ndarray, totals: np.ndarray) -> None:
+        """Add the contributions of a single course (features,) to totals (owners,), in the order of `add`."""
+        np.add.at(totals, *self._flat.owners_and_values(course))
 
     @cached_property
     def _flat(self) -> "_FlatTables":

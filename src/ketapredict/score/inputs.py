@@ -114,7 +114,7 @@ class ScoredInput:
         for number, batch in enumerate(table.batches(rows, start), start):
             place = self._place(table, number, rows) if place is None else place
             # One mark is enough for the whole.
-            simulated = simulated or holds_simulated(batch.frame)
+            simulated = simulated or holds_simulated(batch.cells)
             repeated = np.zeros(len(batch.rows), dtype=bool)
             if self._repeated is not None:
                 repeated = self._repeated.flags(place, place + len(batch.rows))
@@ -295,15 +295,17 @@ def _wide_table(path: Path, declared: dict[str, Column]) -> WideTable | None:
 
 def _raw(batch: WideBatch, repeated: np.ndarray, *, decimal_comma: bool, simulated: bool) -> RawCourses:
     log = RejectLog()
-    ragged = len(batch.ragged)
-    log.add(np.arange(ragged) + len(batch.frame), batch.ragged, WHOLE_ROW, "fields", NO_FIELD)
-    frame = batch.frame.reindex(range(len(batch.frame) + ragged)) if ragged else batch.frame
+    used, ragged = len(batch.rows), len(batch.ragged)
+    log.add(np.arange(ragged) + used, batch.ragged, WHOLE_ROW, "fields", NO_FIELD)
+    cells = batch.cells
+    if ragged:
+        cells = columns_of(pd.DataFrame(cells, index=range(used)).reindex(range(used + ragged)))
     return RawCourses(
-        columns_of(frame),
+        cells,
         np.concatenate([batch.rows, batch.ragged]) if ragged else batch.rows,
         log,
-        used=len(frame),
-        decimal_commas=frozenset(frame.columns) if decimal_comma else frozenset(),
+        used=used,
+        decimal_commas=frozenset(cells) if decimal_comma else frozenset(),
         simulated=simulated,
         repeated=np.append(repeated, np.zeros(ragged, dtype=bool)) if ragged else repeated,
     )

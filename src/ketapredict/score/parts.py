@@ -52,6 +52,19 @@ class GrowingFile:
         self._hash.update(content)
         self.size += len(content)
 
+    def flush(self) -> int:
+        """Leave the file to another who appends to it; returns its size."""
+        self._file.flush()
+        return self.size
+
+    def take_in(self, size: int) -> None:
+        """Count what another has appended, up to a size, as written; what is behind that is cut off."""
+        self._file.truncate(size)
+        self._file.seek(self.size)
+        while chunk := self._file.read(min(size - self.size, 1 << 20)):
+            self._hash.update(chunk)
+            self.size += len(chunk)
+
     @property
     def sha256(self) -> str:
         """Of the whole file."""
@@ -110,9 +123,12 @@ class ParquetFormat:
 
         texts = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
         ends: list[Any] = []
-        piece = file.path.with_name("piece")
-        start = file.size or len(_MAGIC)
-        with pa.OSFile(str(piece), mode="wb") as sink:
+        if not file.size:
+            file.write(_MAGIC)
+        start = file.flush()
+        with pa.OSFile(str(file.path), mode="ab") as sink:
+            # The writer asks its file where it is, and wants to be at the start; in truth all is appended.
+            os.lseek(sink.fileno(), 0, os.SEEK_SET)
             writer = pq.ParquetWriter(
                 sink,
                 table.schema,
@@ -122,22 +138,17 @@ class ParquetFormat:
                 metadata_collector=ends,
                 store_schema=False,
             )
-            # The writer asks its file where it is: it is told the place in the whole output, behind a hole.
-            os.lseek(sink.fileno(), start, os.SEEK_SET)
             try:
+                # It has begun a file of its own, and goes on in the output instead.
+                os.ftruncate(sink.fileno(), start)
+                os.lseek(sink.fileno(), start, os.SEEK_SET)
                 writer.write_table(table, row_group_size=max(len(table), 1))
                 stop = sink.tell()
                 writer.close()
             finally:
                 # One that failed must not try to complete the file when it is collected.
                 writer.is_open = False
-        if not file.size:
-            file.write(_MAGIC)
-        with piece.open("rb") as written:
-            written.seek(start)
-            while chunk := written.read(min(stop - written.tell(), 1 << 22)):
-                file.write(chunk)
-        piece.unlink()
+        file.take_in(stop)
         end = io.BytesIO()
         ends[0].write_metadata_file(end)
         return base64.b64encode(end.getvalue()).decode("ascii")

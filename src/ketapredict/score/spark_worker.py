@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from ketapredict.cohort.cells import columns_of
 from ketapredict.cohort.cohort import REJECT_COLUMNS, holds_simulated
 from ketapredict.cohort.columns import Column, declared_columns
 from ketapredict.cohort.observed import Observed
@@ -251,7 +250,7 @@ def _raw(batch: "pa.RecordBatch", before: int, shipment: Shipment, declared: dic
     for name in names:
         if name in few and pa.types.is_string(columns[name].type):
             columns[name] = columns[name].dictionary_encode()
-    frame = cells_of(pa.table(columns), names, declared)
+    cells = cells_of(pa.table(columns), names, declared)
     rows = np.arange(before + 1, before + 1 + len(batch))
     if shipment.row_column:
         rows = np.asarray(columns[shipment.row_column]).astype(np.int64)
@@ -262,11 +261,11 @@ def _raw(batch: "pa.RecordBatch", before: int, shipment: Shipment, declared: dic
         first, second = (np.isin(hashes.view(np.int64), again) for hashes, again in pair)
         repeated = first & second & np.asarray(ids.is_valid())
     return RawCourses(
-        columns_of(frame),
+        cells,
         rows,
         RejectLog(),
         used=len(batch),
-        simulated=holds_simulated(frame),
+        simulated=holds_simulated(cells),
         repeated=repeated,
     )
 
