@@ -210,31 +210,41 @@ def as_days(cells: pd.Series, date_format: str | None = None) -> tuple[np.ndarra
     return days, np.isnan(days) & ~missing
 
 
-def as_level(cells: pd.Series | Cells, levels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def as_level(
+    cells: pd.Series | Cells, levels: Sequence[str], values: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return cells as positions in `levels`, whatever their case, and where a cell is none of them.
+
+    Parameters
+    ----------
+    cells : pandas.Series or array
+    levels : sequence of str
+    values : numpy.ndarray or None
+        What to return instead of each position; the last is for what is missing or invalid.
 
     Returns
     -------
-    positions : numpy.ndarray of int64
+    positions : numpy.ndarray of int16
         -1 where missing or invalid.
     invalid : numpy.ndarray of bool
     """
     cells = plain_cells(cells)
     places = _places(tuple(levels))
+    values = np.append(np.arange(len(levels), dtype=np.int16), np.int16(-1)) if values is None else values
     if _are_objects(cells):
         texts = _object_texts(cells)
         found = [-1 if text is None else places.get(text.casefold(), -2) for text in texts]
         positions = np.array(found, dtype=np.int64)
-        return np.maximum(positions, -1), positions == -2
+        return values[np.maximum(positions, -1)], positions == -2
     if isinstance(cells.dtype, pd.CategoricalDtype):
         codes, distinct = cells.codes, text_cells(cells.categories.array)
     else:
         codes, distinct = _encoded(text_cells(cells))
     table = np.array([*(places.get(str(text).strip().casefold(), -1) for text in distinct), -1], dtype=np.int64)
-    positions = table[codes]
-    if table[:-1].min(initial=0) >= 0:
-        return positions, np.zeros(len(codes), dtype=bool)
-    return positions, (positions < 0) & (codes >= 0)
+    found = values[table].take(codes)
+    known = table[:-1] >= 0
+    invalid = np.zeros(len(codes), dtype=bool) if known.all() else np.append(~known, False).take(codes)
+    return found, invalid
 
 
 def has_decimal_comma(cells: pd.Series) -> bool:

@@ -72,7 +72,7 @@ class CourseColumns:
         """Return where a column is missing, (n,) bool."""
         if name not in self._missing:
             few = self._few.get(name) if self._rows is None or name in self._places else None
-            found = _is_missing(self.cells(name)) if few is None else self._place_of(name, few) == few.missing
+            found = _is_missing(self.cells(name)) if few is None else self._place_of(name, few) == 0
             self._missing[name] = np.asarray(found)
         return self._missing[name]
 
@@ -119,6 +119,13 @@ class CourseColumns:
         cells = {name: few.cells[axis] for (name, few), axis in zip(found.items(), axes, strict=True)}
         return CourseColumns(cells), places
 
+    def tell_apart(self) -> None:
+        """Do beforehand what `different` needs of each column; another thread may have time for it."""
+        if len(self) // _COURSES_EACH > 1:
+            for name, cells in self._cells.items():
+                if isinstance(cells, (np.ndarray, pd.Categorical)):
+                    self._few_cells(name)
+
     def _few_cells(self, name: str) -> "_FewCells | None":
         if name not in self._few:
             self._few[name] = _few_cells(self._cells[name])
@@ -157,20 +164,17 @@ def _is_missing(cells: Cells) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class _FewCells:
-    """The cells of a column: m different ones, the places (n,) int16 of all courses' among them, and the place of what
-    is missing.
-    """
+    """The different cells of a column, the missing one first, and the places (n,) int16 of the courses' among them."""
 
     cells: Cells
     places: np.ndarray
-    missing: int
 
 
 def _few_cells(cells: Cells) -> _FewCells | None:
     """Tell the cells of a column of numbers or levels apart; None where they are too many."""
     if isinstance(cells, pd.Categorical):
         each = pd.Categorical.from_codes(np.arange(-1, len(cells.categories)), dtype=cells.dtype)
-        return _FewCells(each, cells.codes.astype(np.int16) + np.int16(1), 0)
+        return _FewCells(each, cells.codes.astype(np.int16) + np.int16(1))
     for told_apart in (_whole_numbers, _tenths):
         # Most of what is not such a column shows it at once.
         if told_apart(cells[:_FIRST_CELLS]) is not None and (found := told_apart(cells)) is not None:
@@ -179,8 +183,8 @@ def _few_cells(cells: Cells) -> _FewCells | None:
 
 
 def _whole_numbers(cells: np.ndarray) -> _FewCells | None:
-    low, last = _span(cells)
-    if last is None or not low.is_integer():
+    low, count = _span(cells)
+    if count is None or not low.is_integer():
         return None
     above = cells - low
     with np.errstate(invalid="ignore"):
@@ -188,23 +192,29 @@ def _whole_numbers(cells: np.ndarray) -> _FewCells | None:
     missing = np.isnan(cells)
     if np.count_nonzero((places == above) | missing) < len(cells) or (low == 0.0 and np.signbit(cells).any()):
         return None
-    np.copyto(places, np.int16(last), where=missing)
-    return _FewCells(np.append(low + np.arange(last), np.nan), places, last)
+    return _FewCells(np.append(np.nan, low + np.arange(count)), _behind_missing(places, missing))
 
 
 def _tenths(cells: np.ndarray) -> _FewCells | None:
-    low, last = _span(cells, 10)
-    if last is None:
+    low, count = _span(cells, 10)
+    if count is None:
         return None
     with np.errstate(invalid="ignore"):
         places = ((cells - low) * 10.0 + 0.5).astype(np.int16)
     missing = np.isnan(cells)
-    np.copyto(places, np.int16(last), where=missing)
-    each = np.full(last + 1, np.nan)
+    places = _behind_missing(places, missing)
+    each = np.full(count + 1, np.nan)
     each[places] = cells
     # Different cells at one place would be found here.
     same = each.take(places).view(np.int64) == cells.view(np.int64)
-    return _FewCells(each, places, last) if np.count_nonzero(same | missing) == len(cells) else None
+    return _FewCells(each, places) if np.count_nonzero(same | missing) == len(cells) else None
+
+
+def _behind_missing(places: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Return places one further, and the first for what is missing."""
+    places += np.int16(1)
+    places *= ~missing
+    return places
 
 
 def _span(cells: np.ndarray, steps: int = 1) -> tuple[float, int | None]:

@@ -1,6 +1,8 @@
 """The rules of the cohort table: raw courses in, a typed table and all broken rules out."""
 
+from dataclasses import dataclass
 from functools import cache
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -63,6 +65,7 @@ def validate(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...] = (
     checker = _Checker(raw)
     typed: dict[str, Cells] = {}
     scales = checker.level(declared["scale"])
+    given = _Scales.of(scales.codes)
     for name, column in declared.items():
         if name == "scale":
             typed[name] = scales
@@ -75,17 +78,16 @@ def validate(raw: RawCourses, protocol: Protocol, extras: tuple[Column, ...] = (
         elif column.kind == "yes_no":
             typed[name] = checker.yes_no(column)
         elif column.kind == "score":
-            typed[name] = checker.score(column, scales.codes)
+            typed[name] = checker.score(column, given)
         elif name == "suicidality_item":
-            typed[name] = checker.suicidality(column, scales.codes)
+            typed[name] = checker.suicidality(column, given)
         else:
             typed[name] = checker.number(column)
         if column.required:
             checker.require(column, typed[name])
     checker.unique("course_id", typed["course_id"])
     courses = CourseColumns(typed)
-    found = np.bincount(scales.codes + 1, minlength=len(SCALES) + 1)[1:]
-    seen = frozenset(name for name, number in zip(SCALES, found, strict=True) if number)
+    seen = frozenset(name for place, name in enumerate(SCALES) if place in given.places)
     return courses, Observed(seen, _recall_windows(checker, courses, protocol, seen))
 
 
@@ -139,6 +141,22 @@ def _level_type(levels: tuple[str, ...]) -> pd.CategoricalDtype:
     return pd.CategoricalDtype(list(levels))
 
 
+@dataclass(frozen=True, slots=True)
+class _Scales:
+    """Positions of the courses' scales (n,), and those that there are; -1 where one is refused."""
+
+    codes: np.ndarray
+    places: list[int]
+
+    @classmethod
+    def of(cls, codes: np.ndarray) -> Self:
+        return cls(codes, (np.flatnonzero(np.bincount(codes.astype(np.intp) + 1)) - 1).tolist())
+
+    def least(self, highest: np.ndarray) -> float:
+        """Return the least of what is highest on the scales that there are."""
+        return float(highest[self.places].min(initial=np.inf))
+
+
 class _Checker:
     """Rules of single cells; each method returns the typed column and logs what breaks a rule."""
 
@@ -163,9 +181,9 @@ class _Checker:
         return _levels(positions, column)
 
     def yes_no(self, column: Column) -> np.ndarray:
-        positions, invalid = as_level(self.raw.cells[column.name], (*_YES, *_NO))
+        values, invalid = as_level(self.raw.cells[column.name], (*_YES, *_NO), _YES_NO_VALUES)
         self.reject(column.name, invalid, "yes or no", column.expectation)
-        return _YES_NO_VALUES[positions]
+        return values
 
     def number(self, column: Column) -> np.ndarray:
         values = self._numbers(column, column.expectation)
@@ -175,25 +193,25 @@ class _Checker:
             return values
         return self._bounded(column, values, (values < low) | (values > high), column.expectation)
 
-    def score(self, column: Column, scales: np.ndarray) -> np.ndarray:
+    def score(self, column: Column, scales: _Scales) -> np.ndarray:
         values = self._numbers(column, "a number within the scale, in points")
         low = np.nextafter(0.0, 1.0) if column.required else 0.0
-        highest = _HIGHEST_SCORE[scales]
-        if _within(values, low, highest.min(initial=np.inf)):
+        if _within(values, low, scales.least(_HIGHEST_SCORE)):
             return values
+        highest = _HIGHEST_SCORE[scales.codes]
         above = "above 0, up to" if column.required else "from 0 to"
         expected = np.array([f"a total {above} {maximum:g} points" for maximum in _HIGHEST_SCORE], dtype=object)
-        return self._bounded(column, values, (values < low) | (values > highest), expected[scales])
+        return self._bounded(column, values, (values < low) | (values > highest), expected[scales.codes])
 
-    def suicidality(self, column: Column, scales: np.ndarray) -> np.ndarray:
+    def suicidality(self, column: Column, scales: _Scales) -> np.ndarray:
         values = self._numbers(column, column.expectation)
-        highest = _HIGHEST_SUICIDALITY[scales]
-        if _within(values, 0.0, highest.min(initial=np.inf)):
+        if _within(values, 0.0, scales.least(_HIGHEST_SUICIDALITY)):
             return values
+        highest = _HIGHEST_SUICIDALITY[scales.codes]
         expected = np.array(
             [f"the scale's own item, from 0 to {bound:g} points" for bound in _HIGHEST_SUICIDALITY], dtype=object
         )
-        return self._bounded(column, values, (values < 0) | (values > highest), expected[scales])
+        return self._bounded(column, values, (values < 0) | (values > highest), expected[scales.codes])
 
     def require(self, column: Column, typed: Cells) -> None:
         """Log the courses whose cell is empty; a cell refused by another rule is not empty."""

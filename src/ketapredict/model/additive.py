@@ -5,9 +5,9 @@ deviation of the log-odds is the length of L' z with a triangular L: of x' C x w
 and C = F F', the QR decomposition of (T F)' leaves the triangle alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ketapredict.model.tree_tables import TreeLookups, TreeTables
 from ketapredict.model.uncertainty import Uncertainty
 
 # Rows that are computed at a time: what they need stays in the processor's cache.
-_ROWS_OF_FUNCTIONS, _ROWS_OF_LOOKUPS = 2048, 16384
+_ROWS_OF_FUNCTIONS, _ROWS_OF_FEATURE, _ROWS_OF_LOOKUPS = 2048, 8192, 131072
 # Columns of the triangle that are multiplied at a time, without the zeros above them.
 _COLUMNS_AT_ONCE = 32
 
@@ -73,11 +73,11 @@ class FeaturePart:
     def of(self, values: np.ndarray) -> np.ndarray:
         """Return the contribution (m,) of values (m,), NaN for missing."""
         found = np.zeros(len(values))
-        space = np.empty((len(self.functions.owners), min(len(values), _ROWS_OF_FUNCTIONS)))
-        for start in range(0, len(values), _ROWS_OF_FUNCTIONS):
-            x = values[start : start + _ROWS_OF_FUNCTIONS]
+        space = np.empty((len(self.functions.owners), min(len(values), _ROWS_OF_FEATURE)))
+        for start in range(0, len(values), _ROWS_OF_FEATURE):
+            x = values[start : start + _ROWS_OF_FEATURE]
             z = self.functions([x] * len(self.functions.features), space[:, : len(x)])
-            total = found[start : start + _ROWS_OF_FUNCTIONS]
+            total = found[start : start + _ROWS_OF_FEATURE]
             for function, weight in self.terms:
                 total += weight * z[function]
         return found
@@ -152,9 +152,15 @@ class AdditiveModel:
 
     def _add_many(self, columns: Mapping[str, FeatureColumn], totals: np.ndarray) -> None:
         """Add contributions to totals (k, n)."""
-        linear = [(part.owner, columns[part.feature], part.of(columns[part.feature].different)) for part in self.parts]
+        linear = [
+            (part.owner, columns[part.feature], self._once(part.feature, "linear", columns[part.feature], part.of))
+            for part in self.parts
+        ]
         trees = [columns[name] for name in self.tree_features]
-        bins = self.lookups.bins([column.different for column in trees]) if self.lookups is not None else {}
+        bins = {}
+        if self.lookups is not None:
+            for f in self.lookups.features:
+                bins[f] = self._once(self.tree_features[f], "bins", trees[f], partial(self.lookups.bins, f))
         for start in range(0, totals.shape[1], _ROWS_OF_LOOKUPS):
             block = slice(start, start + _ROWS_OF_LOOKUPS)
             total = totals[:, block]
@@ -162,6 +168,24 @@ class AdditiveModel:
                 total[owner] += column.of_courses(found, block)
             if self.lookups is not None:
                 self.lookups.add({f: trees[f].of_courses(found, block) for f, found in bins.items()}, total)
+
+    def _once(
+        self, name: str, what: str, column: FeatureColumn, compute: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """Return what is computed of the different values of a feature; the last is kept, as the next batch has often
+        the same ones.
+        """
+        if column.places is None:
+            return compute(column.different)
+        bits = column.different.view(np.int64)
+        kept = self._kept.get((name, what))
+        if kept is None or not np.array_equal(kept[0], bits):
+            kept = self._kept[name, what] = (bits, compute(column.different))
+        return kept[1]
+
+    @cached_property
+    def _kept(self) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+        return {}
 
     def _add_one(
         self, values: Mapping[str, np.ndarray], total: np.ndarray

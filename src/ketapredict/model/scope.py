@@ -262,7 +262,8 @@ def _are_bipolar(diagnoses: tuple[str, ...]) -> np.ndarray:
 def _outside(found: InputRange, _: CourseColumns, features: Mapping[str, FeatureColumn], __: np.ndarray) -> np.ndarray:
     slack = 1e-6 * max(abs(found.low), abs(found.high), 1e-3)
     given = features[found.feature]
-    return given.of_courses((given.different < found.low - slack) | (given.different > found.high + slack))
+    outside = (given.different < found.low - slack) | (given.different > found.high + slack)
+    return given.of_courses(outside) if outside.any() else np.zeros(len(given), dtype=bool)
 
 
 def _has_level(

@@ -24,7 +24,7 @@ from ketapredict.model.booster import Booster
 # Rows that are computed at a time: what they need stays in the processor's cache.
 _ROWS_AT_ONCE = 16384
 # Entries of a table over several features: it stays in the cache.
-_LARGEST_TABLE = 2048
+_LARGEST_TABLE = 4096
 # For so many values and up to so many thresholds, comparing with each threshold is faster than searching.
 _FEWEST_COMPARED, _MOST_COMPARED = 256, 40
 
@@ -74,8 +74,9 @@ class TreeTables:
             return phi.T
         for start in range(0, len(values), _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
-            bins = lookups.bins([values[rows, feature] for feature in range(values.shape[1])])
-            lookups.add(bins, phi[:, rows])
+            lookups.add(
+                {feature: lookups.bins(feature, values[rows, feature]) for feature in lookups.features}, phi[:, rows]
+            )
         return phi.T
 
     def lookups(self, owners: np.ndarray, weight: float = 1.0) -> "TreeLookups":
@@ -131,16 +132,14 @@ class TreeLookups:
     thresholds: tuple[np.ndarray, ...]
     groups: tuple[tuple[tuple[int, ...], list[tuple[int, np.ndarray]]], ...]
 
-    def bins(self, values: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
-        """Return the bins of values of each feature that is looked up.
+    @cached_property
+    def features(self) -> tuple[int, ...]:
+        """Those that are looked up."""
+        return tuple(dict.fromkeys(feature for features, _ in self.groups for feature in features))
 
-        Parameters
-        ----------
-        values : sequence of numpy.ndarray
-            For each feature float64, NaN for missing; as many as there are, whether or not as many as of others.
-        """
-        used = dict.fromkeys(feature for features, _ in self.groups for feature in features)
-        return {feature: _bins(values[feature], self.thresholds[feature]) for feature in used}
+    def bins(self, feature: int, values: np.ndarray) -> np.ndarray:
+        """Return the bins (m,) of values of a feature (m,) float64, NaN for missing."""
+        return _bins(values, self.thresholds[feature])
 
     def add(self, bins: Mapping[int, np.ndarray], totals: np.ndarray) -> None:
         """Add the contributions of m courses to totals (owners, m).

@@ -52,7 +52,10 @@ class ScoredBatch:
 
 def validated_batch(model: ResponseModel, raw: RawCourses, extras: tuple[Column, ...]) -> ValidBatch:
     """Validate raw courses under a model's protocol."""
-    return ValidBatch(*validated(raw, model.bundle.protocol, extras))
+    cohort, observed = validated(raw, model.bundle.protocol, extras)
+    # The thread that reads has more time than the one that scores.
+    cohort.courses.tell_apart()
+    return ValidBatch(cohort, observed)
 
 
 def score_batch(model: ResponseModel, batch: ValidBatch, landmark: str | None, explain: Explain) -> ScoredBatch:
