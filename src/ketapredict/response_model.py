@@ -161,7 +161,7 @@ class ResponseModel:
         """
         self.refuse_other_cohort(cohort)
         ids = cohort.courses.cells("course_id")
-        keep = np.asarray(ids == course_id, dtype=bool)
+        keep = np.array([one == course_id for one in ids.tolist()], dtype=bool)
         if not keep.any():
             raise CohortError(
                 "Expected a course id of an accepted course; found none of that id. "

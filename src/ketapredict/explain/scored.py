@@ -18,6 +18,8 @@ LAST = ("trained_on", "model_name", "model_version")
 BASE = "base_logit"
 SHAP = "shap_"
 REASONS_SHOWN = 3
+# From so many courses on, texts are copied by their codes.
+_FEWEST_TAKEN = 16
 Explain = Literal["none", "top3", "all"]
 
 
@@ -85,11 +87,16 @@ class ScoredColumns:
 
         columns: dict[str, object] = {"course_id": self.course_id}
         for name, phrases in self.texts.items():
-            texts = pa.array(phrases.texts, pa.large_string()).take(pa.array(phrases.codes))
-            columns[name] = pd.array(texts, dtype=TEXT)
+            if len(self.rows) < _FEWEST_TAKEN:
+                texts = pa.array(phrases.to_list(), pa.large_string())
+            else:
+                texts = pa.array(phrases.texts, pa.large_string()).take(pa.array(phrases.codes))
+            columns[name] = TEXT.__from_arrow__(texts)
         columns.update(self.numbers)
         columns["in_scope"] = pd.arrays.BooleanArray(self.in_scope == 1, self.in_scope < 0)
-        return pd.DataFrame({name: columns[name] for name in names or self.names}, copy=False)
+        # With an index pandas does not compare the lengths of all columns: half of the time, for one course.
+        index = pd.RangeIndex(len(self.rows))
+        return pd.DataFrame({name: columns[name] for name in names or self.names}, index=index, copy=False)
 
     def plain_rows(self) -> list[dict[str, Any]]:
         """Return each course as a dictionary of Python's own values; NaN (`in_scope`: None) where one is missing."""

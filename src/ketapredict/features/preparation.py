@@ -161,29 +161,27 @@ def monotone_curves(values: np.ndarray, knots: np.ndarray) -> np.ndarray:
 
 def _quadratic_splines(values: np.ndarray, knots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the k + 1 quadratic B-splines and their derivatives at values inside the knots."""
-    before, after = knots[..., 1:2] - knots[..., :1], knots[..., -1:] - knots[..., -2:-1]
-    low, high = knots[..., :1], knots[..., -1:]
-    t = np.concatenate([low - 2.0 * before, low - before, knots, high + after, high + 2.0 * after], axis=-1)
+    first, last = knots[..., :1], knots[..., -1:]
+    step_down, step_up = knots[..., 1:2] - first, last - knots[..., -2:-1]
+    t = np.concatenate([first - 2.0 * step_down, first - step_down, knots, last + step_up, last + 2.0 * step_up], -1)
     count = knots.shape[-1]
     span = np.clip((values[..., None] >= knots).sum(axis=-1) - 1, 0, count - 2)
     left = span + SPLINE_DEGREE  # index in t of the knot at or below the value
     x = values
     wide = np.broadcast_to(t, (*x.shape, t.shape[-1]))
-
-    def knot(offset: int) -> np.ndarray:
-        return np.take_along_axis(wide, (left + offset)[..., None], axis=-1)[..., 0]
-
+    # The knot before, those on either side of the value, and the one behind.
+    around = np.take_along_axis(wide, left[..., None] + np.arange(-1, 3), axis=-1)
+    before, low, high, behind = (around[..., place] for place in range(4))
     # de Boor's recursion for the three splines that are not zero on the span, and the derivative of each.
-    w1 = (x - knot(0)) / (knot(1) - knot(0))
-    width_low, width_high = knot(1) - knot(-1), knot(2) - knot(0)
-    a, b = (x - knot(-1)) / width_low, (x - knot(0)) / width_high
+    w1 = (x - low) / (high - low)
+    width_low, width_high = high - before, behind - low
+    a, b = (x - before) / width_low, (x - low) / width_high
     quadratic = ((1.0 - a) * (1.0 - w1), a * (1.0 - w1) + (1.0 - b) * w1, b * w1)
     steep_low, steep_high = 2.0 * (1.0 - w1) / width_low, 2.0 * w1 / width_high
     derivative = (-steep_low, steep_low - steep_high, steep_high)
     basis = np.zeros((*x.shape, count + 1))
     slope = np.zeros_like(basis)
-    for offset in range(SPLINE_DEGREE + 1):
-        place = (span + offset)[..., None]
-        np.put_along_axis(basis, place, quadratic[offset][..., None], axis=-1)
-        np.put_along_axis(slope, place, derivative[offset][..., None], axis=-1)
+    places = span[..., None] + np.arange(SPLINE_DEGREE + 1)
+    np.put_along_axis(basis, places, np.stack(quadratic, axis=-1), axis=-1)
+    np.put_along_axis(slope, places, np.stack(derivative, axis=-1), axis=-1)
     return basis, slope

@@ -263,7 +263,7 @@ def _outside(found: InputRange, _: CourseColumns, features: Mapping[str, Feature
     slack = 1e-6 * max(abs(found.low), abs(found.high), 1e-3)
     given = features[found.feature]
     outside = (given.different < found.low - slack) | (given.different > found.high + slack)
-    return given.of_courses(outside) if outside.any() else np.zeros(len(given), dtype=bool)
+    return given.of_courses(outside) if given.places is None or outside.any() else np.zeros(len(given), dtype=bool)
 
 
 def _has_level(

@@ -1,6 +1,7 @@
 """What is scored: an input as batches of raw courses, with the rows that share their course id known beforehand."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -167,10 +168,7 @@ def _opened(
     table = _wide_table(path, declared) if loaded is None else None
     if table is not None:
         require_columns(table.names, declared)
-        ids = RepeatedIds(folder)
-        for found in table.ids():
-            ids.add(found)
-        return _of_table(table, extras, ids.rows())
+        return _of_table(table, extras, _repeated(table, folder))
     # What mappings need is much; for a wide table it is not imported.
     from ketapredict.cohort.out_of_core import is_large
 
@@ -190,6 +188,20 @@ def _opened(
         len(raw.rows),
         _whole=raw,
     )
+
+
+def _repeated(table: WideTable, folder: Path) -> RepeatedRows | None:
+    """Find the rows that share their course id, the next ids being read while the hashes of some are made."""
+    ids = RepeatedIds(folder)
+    with ThreadPoolExecutor(1) as other:
+        adding: Future[None] | None = None
+        for found in table.ids():
+            if adding is not None:
+                adding.result()
+            adding = other.submit(ids.add, found)
+        if adding is not None:
+            adding.result()
+    return ids.rows()
 
 
 def open_as_parquet(
