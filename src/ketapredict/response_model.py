@@ -221,7 +221,7 @@ class ResponseModel:
                 records.append(pd.DataFrame(dict(zip(REJECT_COLUMNS, cells, strict=True))))
                 position = np.where(broken, -1, position)
         if not records:
-            return position, _NO_REJECTS.copy()
+            return position, _NO_REJECTS.copy(deep=False)
         refused = pd.concat(records, ignore_index=True).sort_values("row", kind="stable")
         return position, refused.reset_index(drop=True)
 
@@ -283,11 +283,11 @@ class _Output:
 
     def __init__(self, rows: int, concepts: tuple[str, ...]) -> None:
         self.rows = rows
-        self.numbers: dict[str, np.ndarray] = {}
-        self.names = ["probability", "p_low", "p_high", "base_logit", *(SHAP + concept for concept in concepts)]
+        names = ["probability", "p_low", "p_high", "base_logit", *(SHAP + concept for concept in concepts)]
+        # In the order of the output; what no landmark has put there is missing.
+        self._put: dict[str, np.ndarray | None] = dict.fromkeys(names)
         self.in_scope = np.full(rows, -1, dtype=np.int8)
         self.parts: list[tuple[np.ndarray, Phrases]] = []
-        self.numbers = {name: np.full(rows, np.nan) for name in self.names}
 
     def put(self, places: np.ndarray, found: Estimates, in_scope: np.ndarray | None, notes: Phrases) -> None:
         """Put the courses of a landmark where they belong."""
@@ -299,13 +299,20 @@ class _Output:
         }
         given |= {SHAP + concept: found.by_concept[:, i] for i, concept in enumerate(found.concepts)}
         for name, values in given.items():
-            if len(places) == self.rows and isinstance(values, np.ndarray):
-                self.numbers[name] = values
-            else:
-                self.numbers[name][places] = values
+            if len(places) == self.rows:
+                self._put[name] = values if isinstance(values, np.ndarray) else np.full(self.rows, values)
+                continue
+            if (column := self._put[name]) is None:
+                column = self._put[name] = np.full(self.rows, np.nan)
+            column[places] = values
         if in_scope is not None:
             self.in_scope[places] = in_scope
         self.parts.append((places, notes))
+
+    @property
+    def numbers(self) -> dict[str, np.ndarray]:
+        """All columns of numbers."""
+        return {name: np.full(self.rows, np.nan) if found is None else found for name, found in self._put.items()}
 
     @property
     def notes(self) -> Phrases:

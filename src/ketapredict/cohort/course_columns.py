@@ -12,6 +12,8 @@ from ketapredict.cohort.cells import Cells, columns_of
 
 # Different combinations of cells that are worth telling apart, and courses that must come to each of them.
 _MOST_DIFFERENT, _COURSES_EACH = 8192, 16
+# Under so many courses there is nothing to gain.
+FEWEST_TOLD_APART = 2 * _COURSES_EACH
 _FIRST_CELLS = 256
 
 
@@ -121,7 +123,7 @@ class CourseColumns:
 
     def tell_apart(self) -> None:
         """Do beforehand what `different` needs of each column; another thread may have time for it."""
-        if len(self) // _COURSES_EACH > 1:
+        if len(self) >= FEWEST_TOLD_APART:
             for name, cells in self._cells.items():
                 if isinstance(cells, (np.ndarray, pd.Categorical)):
                     self._few_cells(name)

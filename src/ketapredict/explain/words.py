@@ -64,12 +64,11 @@ def steps_largest_first(
         Concept, contribution, probability before it, probability after it.
     """
     order = np.argsort(-np.abs(by_concept), kind="stable")
-    steps, running = [], base_logit
-    for position in order:
-        after = running + float(by_concept[position])
-        steps.append((concepts[position], float(by_concept[position]), float(expit(running)), float(expit(after))))
-        running = after
-    return steps
+    values = by_concept[order]
+    # Added from left to right, as a reader would.
+    probabilities = expit(np.cumsum(np.append(base_logit, values))).tolist()
+    names = [concepts[position] for position in order.tolist()]
+    return list(zip(names, values.tolist(), probabilities[:-1], probabilities[1:], strict=True))
 
 
 def sentences(

@@ -8,7 +8,7 @@ posterior covariance C (`model.uncertainty`), in which directions count by what 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -161,7 +161,7 @@ def scope_of_either(first: Scope, second: Scope) -> Scope:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ScopeRules:
     """What is out of scope, ready to be looked for.
 
@@ -169,12 +169,17 @@ class ScopeRules:
     ----------
     features : tuple of Feature
         Those whose range is judged.
-    rules : tuple of (str, callable)
-        A reason, and which courses it holds for; the callable gets courses, features and deviations.
+    ranges : tuple of (str, float, float)
+        For each of these the reason, and the lowest and highest value in range.
+    before, behind : tuple of (str, callable)
+        Told before and behind these: a reason, and which courses it holds for; the callable gets courses and
+        deviations.
     """
 
     features: tuple[Feature, ...]
-    rules: tuple[tuple[str, "_Rule"], ...]
+    ranges: tuple[tuple[str, float, float], ...]
+    before: tuple[tuple[str, "_Rule"], ...]
+    behind: tuple[tuple[str, "_Rule"], ...]
 
     def judge(
         self, courses: CourseColumns, features: Mapping[str, FeatureColumn], deviations: np.ndarray
@@ -190,17 +195,39 @@ class ScopeRules:
         deviations : numpy.ndarray
             (n,) standard deviations of the log-odds.
         """
-        flags = [holds(courses, features, deviations) for _, holds in self.rules]
+        flags = [
+            *(holds(courses, deviations) for _, holds in self.before),
+            *self._outside([features[feature.name] for feature in self.features]),
+            *(holds(courses, deviations) for _, holds in self.behind),
+        ]
         outside = np.zeros(len(courses), dtype=bool)
         for flag in flags:
             outside |= flag
-        texts = [f"out of scope: {reason}" for reason, _ in self.rules]
+        reasons = [rule[0] for rule in (*self.before, *self.ranges, *self.behind)]
+        texts = [f"out of scope: {reason}" for reason in reasons]
         unknown = _bipolar(courses) & np.isnan(courses.number("mood_stabilizer"))
         notes = joined_phrases([*flags, unknown], [*texts, STABILIZER_UNKNOWN], "; ", len(courses))
         return ScopeJudgement(~outside, notes)
 
+    def _outside(self, columns: Sequence[FeatureColumn]) -> Sequence[np.ndarray]:
+        """Return for each feature which of the courses are out of its range."""
+        if columns and len(columns[0]) == 1:
+            # One comparison for all; a course alone would wait for dozens.
+            lowest, highest = self._bounds
+            given = np.concatenate([column.different for column in columns])
+            return list(((given < lowest) | (given > highest))[:, None])
+        flags = []
+        for column, (_, low, high) in zip(columns, self.ranges, strict=True):
+            outside = (column.different < low) | (column.different > high)
+            flags.append(column.of_courses(outside) if outside.any() else np.zeros(len(column), dtype=bool))
+        return flags
 
-_Rule = Callable[[CourseColumns, Mapping[str, FeatureColumn], np.ndarray], np.ndarray]
+    @cached_property
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.array([low for _, low, _ in self.ranges]), np.array([high for *_, high in self.ranges])
+
+
+_Rule = Callable[[CourseColumns, np.ndarray], np.ndarray]
 
 
 def scope_rules(
@@ -224,30 +251,33 @@ def scope_rules(
         Whether the model was trained on all arms.
     """
     by_name = {feature.name: feature for feature in features}
-    ranges = [found for found in scope.ranges if found.feature in by_name]
-    rules: list[tuple[str, _Rule]] = []
+    given = [found for found in scope.ranges if found.feature in by_name]
+    before: list[tuple[str, _Rule]] = []
     if not with_arm:
-        rules.append((CONTROL_REASON, lambda courses, _, __: ~courses.active))
-    rules.append(
-        (STABILIZER_REASON, lambda courses, _, __: _bipolar(courses) & (courses.number("mood_stabilizer") == 0))
-    )
-    for found in ranges:
+        before.append((CONTROL_REASON, lambda courses, _: ~courses.active))
+    before.append((STABILIZER_REASON, lambda courses, _: _bipolar(courses) & (courses.number("mood_stabilizer") == 0)))
+    ranges = []
+    for found in given:
         feature = by_name[found.feature]
         words = f"{feature.label} outside the training range ({_range_words(found, feature, columns)})"
-        rules.append((words, partial(_outside, found)))
+        slack = 1e-6 * max(abs(found.low), abs(found.high), 1e-3)
+        ranges.append((words, found.low - slack, found.high + slack))
+    behind: list[tuple[str, _Rule]] = []
     for seen in scope.levels:
         column = columns[seen.column]
         levels = ("yes", "no") if column.kind == "yes_no" else ("", *column.levels[1:])
         few = f"fewer than {FEWEST_ON_EITHER_SIDE} training courses had it"
         for level in levels:
             if level not in seen.levels:
-                rules.append((f"{column.label} {level or column.levels[0]}: {few}", partial(_has_level, column, level)))
+                behind.append(
+                    (f"{column.label} {level or column.levels[0]}: {few}", partial(_has_level, column, level))
+                )
     for name in scope.never_missing:
         words = f"{columns[name].label} missing, which training courses had"
-        rules.append((words, partial(_is_missing, name)))
-    rules.append((MISSING_REASON, lambda courses, _, __: _number_missing(courses, scope.inputs) > scope.most_missing))
-    rules.append((DISTANCE_REASON, lambda _, __, deviations: deviations > scope.largest_deviation))
-    return ScopeRules(tuple(by_name[found.feature] for found in ranges), tuple(rules))
+        behind.append((words, partial(_is_missing, name)))
+    behind.append((MISSING_REASON, lambda courses, _: _number_missing(courses, scope.inputs) > scope.most_missing))
+    behind.append((DISTANCE_REASON, lambda _, deviations: deviations > scope.largest_deviation))
+    return ScopeRules(tuple(by_name[found.feature] for found in given), tuple(ranges), tuple(before), tuple(behind))
 
 
 def _bipolar(courses: CourseColumns) -> np.ndarray:
@@ -259,22 +289,13 @@ def _are_bipolar(diagnoses: tuple[str, ...]) -> np.ndarray:
     return np.array([diagnosis in BIPOLAR for diagnosis in diagnoses] + [False])
 
 
-def _outside(found: InputRange, _: CourseColumns, features: Mapping[str, FeatureColumn], __: np.ndarray) -> np.ndarray:
-    slack = 1e-6 * max(abs(found.low), abs(found.high), 1e-3)
-    given = features[found.feature]
-    outside = (given.different < found.low - slack) | (given.different > found.high + slack)
-    return given.of_courses(outside) if given.places is None or outside.any() else np.zeros(len(given), dtype=bool)
-
-
-def _has_level(
-    column: Column, level: str, courses: CourseColumns, _: Mapping[str, FeatureColumn], __: np.ndarray
-) -> np.ndarray:
+def _has_level(column: Column, level: str, courses: CourseColumns, _: np.ndarray) -> np.ndarray:
     if column.kind == "yes_no":
         return courses.number(column.name) == (1.0 if level == "yes" else 0.0)
     return courses.codes(column.name) == courses.levels(column.name).index(level or column.levels[0])
 
 
-def _is_missing(name: str, courses: CourseColumns, _: Mapping[str, FeatureColumn], __: np.ndarray) -> np.ndarray:
+def _is_missing(name: str, courses: CourseColumns, _: np.ndarray) -> np.ndarray:
     return courses.missing(name)
 
 
