@@ -7,7 +7,7 @@ from ketapredict.cohort.columns import Column
 from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.protocols import BUILT_IN
 from ketapredict.errors import LeakageError
-from ketapredict.features.design import design_frame, features_at, threshold_feature
+from ketapredict.features.design import design_frame, feature_columns, features_at, threshold_feature
 from ketapredict.features.guard import known_by, refuse_leakage
 from ketapredict.features.landmarks import latest_landmarks
 
@@ -80,3 +80,17 @@ def test_the_latest_landmark_is_the_last_with_its_own_score(simulated):
         assert cohort.table.loc[row, [f"score_{name}" for name in later]].isna().all()
         if place > 0:
             assert not np.isnan(cohort.table.loc[row, f"score_{COURSE.landmarks[place]}"])
+
+
+def test_features_of_different_values_are_those_of_each_course_to_the_bit(simulated):
+    cohort = simulated(12_000, seed=8)
+    features = (*features_at("inf3", COURSE, with_arm=True), threshold_feature("response", "inf3"))
+    rows = np.random.default_rng(0).permutation(len(cohort))[:11_000]
+    courses = cohort.courses.some(rows)
+    columns = feature_columns(courses, features, "response")
+    frame = design_frame(cohort, features, "response").iloc[rows]
+    for name, column in columns.items():
+        np.testing.assert_array_equal(column.values.view(np.int64), frame[name].to_numpy().view(np.int64), name)
+    apart = [name for name, column in columns.items() if column.places is not None]
+    # Else nothing was tested.
+    assert {"severity_relative", "sex_male", "bmi_kg_m2", "age_years", "log_failed_trials"} <= set(apart)

@@ -69,6 +69,28 @@ def test_alone_and_in_a_table(data, short_model, complete):
             assert short_model.predict(sent)["probability"].tolist() == [told.probability]
 
 
+def test_alone_and_among_thousands(short_model, complete):
+    """Of so many, what they share is computed once."""
+    protocol = short_model.bundle.protocol
+    names = [name for name in declared_columns(protocol) if name != "course_id"]
+    rng = np.random.default_rng(4)
+    table = simulate_cohort(12_000, 12, protocol).reindex(columns=["course_id", *names])
+    for name, values in {
+        "score_24h": [0, -0.0, 33.3, 60, 59.95],
+        "age_years": [18.25, 300, 71],
+        "bmi_kg_m2": [22.123456, 1e9, 15],
+        "score_baseline": [20.5, 60, 1e-3],
+    }.items():
+        table[name] = table[name].astype(float)
+        table.loc[rng.choice(len(table), 900, replace=False), name] = rng.choice(values, 900)
+    cohort = cohort_from_frame(table, protocol)
+    assert cohort.courses.different(["score_72h", "scale"]) is not None
+    together = told_of(cohort, short_model)
+    for row in rng.choice(len(table), 150, replace=False):
+        alone = told_of(cohort_from_frame(table.iloc[[row]], protocol), short_model)
+        assert alone == {name: together[name] for name in alone}
+
+
 def test_a_file_of_one_course_and_a_file_of_many(short_model, complete, tmp_path):
     protocol = short_model.bundle.protocol
     table = pd.DataFrame(complete)
