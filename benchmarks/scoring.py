@@ -162,10 +162,13 @@ def print_stages(model: ResponseModel, source: Path, folder: Path, different: Pa
         "from file to file": lambda: score_file(source, output, model),
         "from file to file, no intervals": lambda: score_file(source, output, certain),
     }
-    found = measured(whole, rounds)
-    part = measured({"pred_contribs": lambda: booster.predict(xgboost.DMatrix(X[:some]), pred_contribs=True)}, 1)
-    part |= measured({"usual": usual_way(different, folder, some)}, 1)
-    found |= {name: (wall * courses / some, cpu * courses / some) for name, (wall, cpu) in part.items()}
+    part: dict[str, Callable[[], object]] = {
+        "pred_contribs": lambda: booster.predict(xgboost.DMatrix(X[:some]), pred_contribs=True),
+        "usual": usual_way(different, folder, some),
+    }
+    measured(part, 1)
+    found = measured(whole | part, rounds)
+    found |= {name: tuple(took * courses / some for took in found[name]) for name in part}
     print(f"| {courses:,} courses | rows a second | seconds | processor seconds |\n|---|---|---|---|")
     for name, (wall, cpu) in found.items():
         print(f"| {name} | {courses / wall:,.0f} | {wall:.2f} | {cpu:.2f} |")

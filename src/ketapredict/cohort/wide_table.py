@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Protocol as Interface
@@ -66,10 +67,12 @@ class WideTable(Interface):
         Of the columns.
     """
 
-    sources: tuple[Source, ...]
     row_count: int
     decimal_comma: bool
     notices: tuple[str, ...]
+
+    @property
+    def sources(self) -> tuple[Source, ...]: ...
 
     @property
     def names(self) -> list[str]: ...
@@ -147,8 +150,14 @@ class ParquetTable:
         # Parts may write an id as numbers of several types: each turns into text by itself.
         own_text = {name for name in names if declared[name].kind == "text"}
         self._types = {field.name: _text_type(field.type) if field.name in own_text else field.type for field in schema}
-        hashed = zip(paths, counts, strict=True)
-        self.sources = sources or tuple(Source(path.name, file_sha256(path), count) for path, count in hashed)
+        self._counts = counts
+        self._others = sources
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The files, or those that they were made from."""
+        hashed = zip(self.paths, self._counts, strict=True)
+        return self._others or tuple(Source(path.name, file_sha256(path), count) for path, count in hashed)
 
     def ids(self) -> "Iterator[pa.Array]":
         """Yield the course ids."""

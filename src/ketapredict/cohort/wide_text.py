@@ -1,6 +1,7 @@
 """Delimited text of any size as a wide table."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,12 @@ class TextTable:
         refuse_unknown_columns(text.names, declared, text.name)
         told = [f"{text.name}: read with {', '.join(text.notices)}"] if text.notices else []
         self.notices: tuple[str, ...] = tuple(told)
-        self.sources: tuple[Source, ...] = (Source(text.name, file_sha256(path), self.row_count),)
+        self._path = path
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The file."""
+        return (Source(self._text.name, file_sha256(self._path), self.row_count),)
 
     @property
     def names(self) -> list[str]:

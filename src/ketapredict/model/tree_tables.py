@@ -22,9 +22,9 @@ import numpy as np
 from ketapredict.model.booster import Booster
 
 # Rows that are computed at a time: what they need stays in the processor's cache.
-_ROWS_AT_ONCE = 16384
+_ROWS_AT_ONCE = 65536
 # Entries of a table over several features: it stays in the cache.
-_LARGEST_TABLE = 4096
+_LARGEST_TABLE = 2048
 # For so many values and up to so many thresholds, comparing with each threshold is faster than searching.
 _FEWEST_COMPARED, _MOST_COMPARED = 256, 40
 

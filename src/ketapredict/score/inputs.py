@@ -191,9 +191,10 @@ def _opened(
 
 
 def _repeated(table: WideTable, folder: Path) -> RepeatedRows | None:
-    """Find the rows that share their course id, the next ids being read while the hashes of some are made."""
+    """Find the rows that share their course id, while another thread hashes the files and the ids that were read."""
     ids = RepeatedIds(folder)
     with ThreadPoolExecutor(1) as other:
+        hashing = other.submit(lambda: table.sources)
         adding: Future[None] | None = None
         for found in table.ids():
             if adding is not None:
@@ -201,6 +202,7 @@ def _repeated(table: WideTable, folder: Path) -> RepeatedRows | None:
             adding = other.submit(ids.add, found)
         if adding is not None:
             adding.result()
+        hashing.result()
     return ids.rows()
 
 
