@@ -145,7 +145,8 @@ def print_stages(model: ResponseModel, source: Path, folder: Path, different: Pa
     last = model.bundle.landmarks[-1]
     values = tree_values(model, last, different)
     X = values[np.resize(np.arange(len(values)), courses)].astype(np.float32)
-    by_column = np.asfortranarray(X)  # each gets the order that it reads
+    # Each gets the order that it reads; lookups what they get when a file is scored, not all in one piece.
+    batches = [np.asfortranarray(X[start : start + ROWS_AT_ONCE]) for start in range(0, courses, ROWS_AT_ONCE)]
     booster = xgboost.Booster(model_file=bytearray(last.booster))
     score_file(source, output, model)
     written = pq.read_table(output)
@@ -158,7 +159,7 @@ def print_stages(model: ResponseModel, source: Path, folder: Path, different: Pa
         "pyarrow read": lambda: pq.read_table(source),
         "inplace_predict": lambda: booster.inplace_predict(X),
         "pyarrow write": lambda: pq.write_table(written, folder / "native.parquet", use_dictionary=texts),
-        "contributions by lookup": lambda: last.tables.contributions(by_column),
+        "contributions by lookup": lambda: looked_up(last, batches),
         "from file to file": lambda: score_file(source, output, model),
         "from file to file, no intervals": lambda: score_file(source, output, certain),
     }
@@ -188,6 +189,12 @@ def print_stages(model: ResponseModel, source: Path, folder: Path, different: Pa
         print(f"| {name} | {other[0] / found[own][0]:.2f} | {other[1] / found[own][1]:.2f} |")
     with threadpool_limits(1):
         print_own_stages(model, source, folder)
+
+
+def looked_up(landmark: LandmarkModel, batches: list[np.ndarray]) -> None:
+    """Make the contributions of all features of the trees, batch by batch."""
+    for batch in batches:
+        landmark.tables.contributions(batch)
 
 
 def measured(work: dict[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, float]]:
