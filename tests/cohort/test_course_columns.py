@@ -57,6 +57,7 @@ NUMBERS = st.one_of(
     st.booleans(),
 )
 @example([0.0, -0.0], ["a"], True)
+@example([-1.0, -0.0], ["a"], True)
 @example([0.3, 0.1 + 0.2], ["a"], False)
 @example([None], [None], True)
 def test_cells_that_are_told_apart_are_those_of_the_courses_to_the_bit(numbers, levels, some):

@@ -192,7 +192,10 @@ def _whole_numbers(cells: np.ndarray) -> _FewCells | None:
     with np.errstate(invalid="ignore"):
         places = above.astype(np.int16)
     missing = np.isnan(cells)
-    if np.count_nonzero((places == above) | missing) < len(cells) or (low == 0.0 and np.signbit(cells).any()):
+    if np.count_nonzero((places == above) | missing) < len(cells):
+        return None
+    if low <= 0.0 and bool((np.signbit(cells) & (cells == 0.0)).any()):
+        # -0 is not the 0 that would be told.
         return None
     return _FewCells(np.append(np.nan, low + np.arange(count)), _behind_missing(places, missing))
 
