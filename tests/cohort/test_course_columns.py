@@ -57,7 +57,9 @@ NUMBERS = st.one_of(
     st.booleans(),
 )
 @example([0.0, -0.0], ["a"], True)
-@example([-1.0, -0.0], ["a"], True)
+@example([-5.0, -0.0], ["a"], True)
+@example([-5.0, 1e-17, 3.0], ["a"], True)
+@example([-5.0, float(np.nextafter(1.0, 0.0))], ["a"], False)
 @example([0.3, 0.1 + 0.2], ["a"], False)
 @example([None], [None], True)
 def test_cells_that_are_told_apart_are_those_of_the_courses_to_the_bit(numbers, levels, some):
@@ -95,6 +97,14 @@ def test_whole_numbers_and_tenths_are_told_apart(cells):
     different, places = CourseColumns.of_table(table).different(["score"])
     assert len(different) <= len(cells) + 2
     np.testing.assert_array_equal(different.number("score")[places], table["score"])
+
+
+def test_a_column_of_many_levels_is_not_told_apart():
+    # One code more than 16 bits have.
+    table = pd.DataFrame({"site": pd.Categorical.from_codes(np.arange(65_537), [f"{n}" for n in range(65_537)])})
+    courses = CourseColumns.of_table(table)
+    assert courses.different(["site"]) is None
+    assert not courses.missing("site").any()
 
 
 def test_few_courses_or_many_combinations_are_not_told_apart():

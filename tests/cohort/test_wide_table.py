@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ketapredict.cohort import text_source
+from ketapredict.cohort import arrow_cells, text_source
 from ketapredict.cohort.cells import as_number, text_cells
 from ketapredict.cohort.columns import declared_columns
 from ketapredict.cohort.protocols import BUILT_IN
 from ketapredict.cohort.tables import read_table
-from ketapredict.cohort.wide_table import ParquetTable
+from ketapredict.cohort.wide_table import ParquetTable, cells_of
 from ketapredict.cohort.wide_text import TextTable
 from ketapredict.errors import FileError, KetapredictError
 
@@ -327,3 +327,27 @@ def test_what_is_no_cell_is_refused_with_the_name_of_its_column(tmp_path, cells)
         assert "column course_id: expected text, numbers, dates" in message
         assert "\\x" not in message
     assert read_table(tmp_path / "a.parquet").unreadable == {"course_id"}
+
+
+INDEX_TYPES = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
+
+
+@pytest.mark.parametrize("index", INDEX_TYPES, ids=str)
+@pytest.mark.parametrize("text", [pa.string(), pa.large_string()], ids=str)
+@pytest.mark.parametrize(
+    "levels", [["a", " b", "NA"], ["a", "a", "b"], ["a", None, "b"]], ids=["plain", "twice", "null"]
+)
+def test_codes_of_any_kind_are_the_texts_that_they_stand_for(index, text, levels):
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 2, None, 1, 0], index), pa.array(levels, text))
+    table = pa.table({"sex": column})
+    plain = pa.table({"sex": column.dictionary_decode()})
+    found, expected = (text_cells(cells_of(given, ["sex"], DECLARED)["sex"]) for given in (table, plain))
+    assert [None if pd.isna(cell) else cell for cell in found] == [None if pd.isna(cell) else cell for cell in expected]
+
+
+def test_levels_of_a_column_of_many_texts_are_not_kept():
+    texts = [f"site {number}" for number in range(3000)]
+    kept = arrow_cells._kept_type.cache_info().currsize
+    for start in range(0, 3000, 500):
+        cells_of(pa.table({"site": pa.array(texts[start : start + 500]).dictionary_encode()}), ["site"], DECLARED)
+    assert arrow_cells._kept_type.cache_info().currsize == kept

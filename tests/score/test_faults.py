@@ -142,6 +142,29 @@ def test_damaged_pieces_are_made_again(mixed_file, short_model, undisturbed, tmp
     assert the_same(output, undisturbed[ending])
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_the_growing_file_is_taken_away(mixed_file, short_model, undisturbed, tmp_path, monkeypatch, ending, replaced):
+    add = unfinished.UnfinishedRun.add
+
+    def adding(self, *args, **kwargs) -> None:
+        if len(self.pieces) == 3:
+            growing = next(path for path in self.folder.iterdir() if path.name.startswith("output"))
+            growing.unlink()
+            if replaced:
+                growing.write_bytes(b"of another run")
+        add(self, *args, **kwargs)
+
+    output = tmp_path / "away" / f"out{ending}"
+    with monkeypatch.context() as patched:
+        patched.setattr(unfinished.UnfinishedRun, "add", adding)
+        with pytest.raises(FileError, match="unfinished results were removed"):
+            score_file(mixed_file, output, short_model, rows_at_once=16)
+    assert not output.exists()
+    score_file(mixed_file, output, short_model, rows_at_once=16, resume=True)
+    assert the_same(output, undisturbed[ending])
+
+
 def test_codes_of_texts_do_not_depend_on_earlier_batches(tmp_path, monkeypatch):
     """Several landmarks of an evidence model are trained on the same: one text."""
     model = ResponseModel.load("evidence/induction-course")

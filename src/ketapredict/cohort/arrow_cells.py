@@ -4,7 +4,7 @@ pandas makes float64 of whole numbers as soon as one of them is missing; float64
 on the rows that are read with it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -154,15 +154,21 @@ def _categories(column: "pa.DictionaryArray") -> Cells:
     import pyarrow as pa
 
     levels = column.dictionary.to_pylist()
-    if not pa.types.is_string(column.type.value_type) or None in levels or len(set(levels)) < len(levels):
-        return plain_cells(column.to_pandas())
-    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return pd.Categorical.from_codes(codes, dtype=_category_type(tuple(levels)), validate=False)
+    if not _is_text(column.type.value_type) or None in levels or len(set(levels)) < len(levels):
+        return plain_cells(column.dictionary_decode().to_pandas())
+    # Some writers have unsigned codes; -1 needs signed ones.
+    codes = column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    kind = _kept_type(tuple(levels)) if len(levels) <= _MOST_KEPT else _category_type(levels)
+    return pd.Categorical.from_codes(codes, dtype=kind, validate=False)
 
 
-@lru_cache
-def _category_type(levels: tuple[str, ...]) -> pd.CategoricalDtype:
+def _category_type(levels: Sequence[str]) -> pd.CategoricalDtype:
     return pd.CategoricalDtype(pd.array(levels, dtype=TEXT))
+
+
+# Those of a few levels stand in every batch.
+_MOST_KEPT = 64
+_kept_type = lru_cache(_category_type)
 
 
 def frame_of(table: "pa.Table") -> pd.DataFrame:

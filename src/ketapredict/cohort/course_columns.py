@@ -1,6 +1,6 @@
 """Columns of courses as plain arrays, of all courses or of some; a data frame of them only where one is asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -104,10 +104,12 @@ class CourseColumns:
         None
             If they are so many that it saves nothing.
         """
+        if len(self) < FEWEST_TOLD_APART:
+            return None
         most = min(_MOST_DIFFERENT, len(self) // _COURSES_EACH)
         found: dict[str, _FewCells] = {}
         for name in names:
-            few = self._few_cells(name) if most > 1 else None
+            few = self._few_cells(name)
             most = 0 if few is None else most // len(few.cells)
             if few is None or not most:
                 return None
@@ -121,12 +123,11 @@ class CourseColumns:
         cells = {name: few.cells[axis] for (name, few), axis in zip(found.items(), axes, strict=True)}
         return CourseColumns(cells), places
 
-    def tell_apart(self) -> None:
-        """Do beforehand what `different` needs of each column; another thread may have time for it."""
+    def tell_apart(self, names: Iterable[str]) -> None:
+        """Do beforehand what `different` needs of columns; another thread may have time for it."""
         if len(self) >= FEWEST_TOLD_APART:
-            for name, cells in self._cells.items():
-                if isinstance(cells, (np.ndarray, pd.Categorical)):
-                    self._few_cells(name)
+            for name in names:
+                self._few_cells(name)
 
     def _few_cells(self, name: str) -> "_FewCells | None":
         if name not in self._few:
@@ -175,6 +176,8 @@ class _FewCells:
 def _few_cells(cells: Cells) -> _FewCells | None:
     """Tell the cells of a column of numbers or levels apart; None where they are too many."""
     if isinstance(cells, pd.Categorical):
+        if len(cells.categories) >= _MOST_DIFFERENT:
+            return None
         each = pd.Categorical.from_codes(np.arange(-1, len(cells.categories)), dtype=cells.dtype)
         return _FewCells(each, cells.codes.astype(np.int16) + np.int16(1))
     for told_apart in (_whole_numbers, _tenths):
@@ -188,14 +191,12 @@ def _whole_numbers(cells: np.ndarray) -> _FewCells | None:
     low, count = _span(cells)
     if count is None or not low.is_integer():
         return None
-    above = cells - low
     with np.errstate(invalid="ignore"):
-        places = above.astype(np.int16)
+        places = (cells - low).astype(np.int16)
     missing = np.isnan(cells)
-    if np.count_nonzero((places == above) | missing) < len(cells):
-        return None
-    if low <= 0.0 and bool((np.signbit(cells) & (cells == 0.0)).any()):
-        # -0 is not the 0 that would be told.
+    # To the bit: neither what is next to a whole number nor -0 is the number that would be told.
+    same = (places + low).view(np.int64) == cells.view(np.int64)
+    if np.count_nonzero(same | missing) < len(cells):
         return None
     return _FewCells(np.append(np.nan, low + np.arange(count)), _behind_missing(places, missing))
 

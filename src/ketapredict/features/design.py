@@ -10,7 +10,7 @@ import pandas as pd
 
 from ketapredict.cohort.cohort import Cohort
 from ketapredict.cohort.columns import Column, declared_columns, score_column
-from ketapredict.cohort.course_columns import FEWEST_TOLD_APART, CourseColumns
+from ketapredict.cohort.course_columns import CourseColumns
 from ketapredict.cohort.outcomes import Outcome, outcome_thresholds, scale_maxima
 from ketapredict.cohort.protocols import BASELINE, HOURS_PER_DAY, PRE, Protocol
 from ketapredict.cohort.scales import SCALES
@@ -154,9 +154,12 @@ def design_frame(cohort: Cohort, features: Sequence[Feature], outcome: Outcome) 
 
 def feature_columns(courses: CourseColumns, features: Sequence[Feature], outcome: Outcome) -> dict[str, FeatureColumn]:
     """Compute features as `design_frame` does, by name; those of many courses once for each different value."""
-    if len(courses) < FEWEST_TOLD_APART:
-        return {feature.name: FeatureColumn(_compute(feature, courses, outcome)) for feature in features}
     return {feature.name: _column(feature, courses, outcome) for feature in features}
+
+
+def columns_read(feature: Feature) -> tuple[str, ...]:
+    """Return the columns of the cohort table that a feature depends on, the scale included."""
+    return (*feature.columns, "scale") if feature.rule == "relative_score" else feature.columns
 
 
 def _severity() -> Feature:
@@ -235,8 +238,7 @@ def _early_features(landmark: str, protocol: Protocol) -> list[Feature]:
 
 
 def _column(feature: Feature, courses: CourseColumns, outcome: Outcome) -> FeatureColumn:
-    read = (*feature.columns, "scale") if feature.rule == "relative_score" else feature.columns
-    if (found := courses.different(read)) is None:
+    if (found := courses.different(columns_read(feature))) is None:
         return FeatureColumn(_compute(feature, courses, outcome))
     different, places = found
     return FeatureColumn(_compute(feature, different, outcome), places)

@@ -17,7 +17,8 @@ from ketapredict.model.linear_form import InputFunctions, LinearForm, linear_for
 from ketapredict.model.tree_tables import TreeLookups, TreeTables
 from ketapredict.model.uncertainty import Uncertainty
 
-# Rows that are computed at a time: what they need stays in the processor's cache.
+# Rows that are computed at a time. Few stay in the processor's cache; where all that is done with them is to look them
+# up, many calls cost more than that saves.
 _ROWS_OF_FUNCTIONS, _ROWS_OF_FEATURE, _ROWS_OF_LOOKUPS = 2048, 8192, 131072
 # Columns of the triangle that are multiplied at a time, without the zeros above them.
 _COLUMNS_AT_ONCE = 32

@@ -21,7 +21,7 @@ import numpy as np
 
 from ketapredict.model.booster import Booster
 
-# Rows that are computed at a time: what they need stays in the processor's cache.
+# Rows that are looked up at a time.
 _ROWS_AT_ONCE = 65536
 # Entries of a table over several features: it stays in the cache.
 _LARGEST_TABLE = 2048
@@ -147,7 +147,7 @@ class TreeLookups:
         Parameters
         ----------
         bins : mapping of int to numpy.ndarray
-            For each feature that is looked up the bins (m,) of the courses; m should be some thousands at most.
+            For each feature that is looked up the bins (m,) of the courses.
         totals : numpy.ndarray
         """
         for features, tables in self.groups:

@@ -54,7 +54,7 @@ def validated_batch(model: ResponseModel, raw: RawCourses, extras: tuple[Column,
     """Validate raw courses under a model's protocol."""
     cohort, observed = validated(raw, model.bundle.protocol, extras)
     # The thread that reads has more time than the one that scores.
-    cohort.courses.tell_apart()
+    cohort.courses.tell_apart(model.columns_read)
     return ValidBatch(cohort, observed)
 
 

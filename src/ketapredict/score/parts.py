@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PARQUET = ".parquet"
 _MAGIC = b"PAR1"
+_REMOVED = "the unfinished results were removed"
 
 
 class GrowingFile:
@@ -52,9 +53,10 @@ class GrowingFile:
         self._hash.update(content)
         self.size += len(content)
 
-    def flush(self) -> int:
-        """Leave the file to another who appends to it; returns its size."""
+    def leave_to(self, descriptor: int) -> int:
+        """Leave the file to another who has opened it by its name to append to it; returns its size."""
         self._file.flush()
+        self._refuse_another(os.fstat(descriptor))
         return self.size
 
     def take_in(self, size: int) -> None:
@@ -64,6 +66,13 @@ class GrowingFile:
         while chunk := self._file.read(min(size - self.size, 1 << 20)):
             self._hash.update(chunk)
             self.size += len(chunk)
+        if self.size != size:
+            raise OSError(0, "the file is shorter than what was written")
+
+    def _refuse_another(self, other: os.stat_result) -> None:
+        """Raise OSError if what stands under the file's name now is another file."""
+        if not os.path.samestat(os.fstat(self._file.fileno()), other):
+            raise OSError(0, _REMOVED)
 
     @property
     def sha256(self) -> str:
@@ -74,8 +83,10 @@ class GrowingFile:
         """Make sure that all of it is on the disk, under its name."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        if not self.path.exists():
-            raise OSError(0, "the folder of the unfinished results was removed")
+        try:
+            self._refuse_another(self.path.stat())
+        except FileNotFoundError:
+            raise OSError(0, _REMOVED) from None
 
     def close(self) -> None:
         """Close the file."""
@@ -125,8 +136,8 @@ class ParquetFormat:
         ends: list[Any] = []
         if not file.size:
             file.write(_MAGIC)
-        start = file.flush()
         with pa.OSFile(str(file.path), mode="ab") as sink:
+            start = file.leave_to(sink.fileno())
             # The writer asks its file where it is, and wants to be at the start; in truth all is appended.
             os.lseek(sink.fileno(), 0, os.SEEK_SET)
             writer = pq.ParquetWriter(
