@@ -36,6 +36,8 @@ MISSING_MARKERS: tuple[str, ...] = (
     "#N/A",
 )
 
+_MARKERS = frozenset(MISSING_MARKERS)
+
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _COMMA_NUMBER = r"^[+-]?\d+,\d+$"
 COMMA_HINT = ' (if commas are decimal: decimal = "," in a mapping)'
@@ -85,16 +87,7 @@ def tidied(cells: Cells) -> Cells:
         tidy = np.empty(len(cells), dtype=object)
         tidy[:] = kept
         return tidy
-    if not isinstance(cells.dtype, pd.StringDtype):
-        return cells
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    texts = pc.utf8_trim_whitespace(pa.array(cells, type=pa.large_string()))
-    marked = pc.is_in(texts, _markers())
-    if pc.any(marked).as_py():
-        texts = pc.if_else(marked, pa.scalar(None, pa.large_string()), texts)
-    return pd.array(texts, dtype=TEXT)
+    return without_markers(cells, _MARKERS) if isinstance(cells.dtype, pd.StringDtype) else cells
 
 
 def without_markers(cells: Cells, markers: frozenset[str]) -> Cells:
@@ -124,7 +117,7 @@ def without_markers(cells: Cells, markers: frozenset[str]) -> Cells:
         texts = pc.utf8_trim_whitespace(pa.array(cells, type=pa.large_string()))
         if not len(texts) or (pc.min(pc.binary_length(texts)).as_py() or 0) <= max(map(len, markers), default=0):
             # Otherwise no cell is as short as a marker.
-            marked = pc.is_in(texts, value_set=pa.array(sorted(markers | {""}), pa.large_string()))
+            marked = pc.is_in(texts, value_set=_as_arrow(markers))
             texts = pc.if_else(marked, pa.scalar(None, pa.large_string()), texts)
         return pd.array(texts, dtype=TEXT)
     if not _are_objects(cells):
@@ -283,15 +276,15 @@ def commas_apart(cells: pd.Series | Cells, invalid: np.ndarray, expected: str) -
 
 
 @cache
-def _places(levels: tuple[str, ...]) -> Mapping[str, int]:
-    return {level.casefold(): place for place, level in enumerate(levels)}
+def _as_arrow(markers: frozenset[str]) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.array(sorted(markers | {""}), type=pa.large_string())
 
 
 @cache
-def _markers() -> "pa.Array":
-    import pyarrow as pa
-
-    return pa.array(MISSING_MARKERS, type=pa.large_string())
+def _places(levels: tuple[str, ...]) -> Mapping[str, int]:
+    return {level.casefold(): place for place, level in enumerate(levels)}
 
 
 def _encoded(texts: Cells) -> tuple[np.ndarray, list[str]]:
