@@ -1,6 +1,7 @@
 """Whatever stops a run, what is continued afterwards gives the results of a run that nothing stopped."""
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -163,6 +164,20 @@ def test_the_growing_file_is_taken_away(mixed_file, short_model, undisturbed, tm
     assert not output.exists()
     score_file(mixed_file, output, short_model, rows_at_once=16, resume=True)
     assert the_same(output, undisturbed[ending])
+
+
+def test_what_another_has_appended_is_not_taken_in_if_it_is_not_all_there(tmp_path):
+    file = parts.GrowingFile(tmp_path / "output")
+    file.write(b"PAR1")
+    with (tmp_path / "output").open("ab") as other:
+        assert file.leave_to(other.fileno()) == 4
+        other.write(b"0123456789")
+    with pytest.raises(OSError, match="shorter"):
+        file.take_in(15)
+    file.take_in(9)
+    assert (file.size, (tmp_path / "output").read_bytes()) == (9, b"PAR101234")
+    assert file.sha256 == hashlib.sha256(b"PAR101234").hexdigest()
+    file.close()
 
 
 def test_codes_of_texts_do_not_depend_on_earlier_batches(tmp_path, monkeypatch):

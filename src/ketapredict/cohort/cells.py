@@ -36,7 +36,7 @@ MISSING_MARKERS: tuple[str, ...] = (
     "#N/A",
 )
 
-_MARKERS = frozenset(MISSING_MARKERS)
+MARKERS = frozenset(MISSING_MARKERS)
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _COMMA_NUMBER = r"^[+-]?\d+,\d+$"
@@ -87,7 +87,7 @@ def tidied(cells: Cells) -> Cells:
         tidy = np.empty(len(cells), dtype=object)
         tidy[:] = kept
         return tidy
-    return without_markers(cells, _MARKERS) if isinstance(cells.dtype, pd.StringDtype) else cells
+    return without_markers(cells, MARKERS) if isinstance(cells.dtype, pd.StringDtype) else cells
 
 
 def without_markers(cells: Cells, markers: frozenset[str]) -> Cells:

@@ -18,7 +18,7 @@ from ketapredict.cohort.arrow_cells import (
     refuse_unreadable,
     unreadable_columns,
 )
-from ketapredict.cohort.cells import MISSING_MARKERS, Cells, text_cells, without_markers
+from ketapredict.cohort.cells import MARKERS, Cells, text_cells, without_markers
 from ketapredict.cohort.cohort import Source
 from ketapredict.cohort.columns import Column
 from ketapredict.cohort.headers import refuse_repeated
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _BYTES_AT_ONCE = 1 << 20
-_MARKERS = frozenset(MISSING_MARKERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,14 +295,14 @@ def few_texts(declared: dict[str, Column]) -> list[str]:
 def cells_of(table: "pa.Table | pa.RecordBatch", names: list[str], declared: dict[str, Column]) -> dict[str, Cells]:
     """Return columns of an Arrow table as the cells of a cohort table, before its rules. Raises FileError."""
     columns = {name: declared_cells(table.column(name), declared[name].kind, name) for name in names}
-    return {name: without_markers(cells, _MARKERS) for name, cells in columns.items()}
+    return {name: without_markers(cells, MARKERS) for name, cells in columns.items()}
 
 
 def ids_of(column: "pa.Array") -> "pa.Array":
     """Return course ids as Arrow text, null where there is none, as validation sees them. Raises FileError."""
     import pyarrow as pa
 
-    ids = without_markers(declared_cells(column, "text", "course_id"), _MARKERS)
+    ids = without_markers(declared_cells(column, "text", "course_id"), MARKERS)
     return pa.array(text_cells(ids), type=pa.large_string())
 
 

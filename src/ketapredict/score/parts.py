@@ -61,13 +61,14 @@ class GrowingFile:
 
     def take_in(self, size: int) -> None:
         """Count what another has appended, up to a size, as written; what is behind that is cut off."""
+        # Cutting off would lengthen a file that is too short, by zeros.
+        if os.fstat(self._file.fileno()).st_size < size:
+            raise OSError(0, "the file is shorter than what was written")
         self._file.truncate(size)
         self._file.seek(self.size)
         while chunk := self._file.read(min(size - self.size, 1 << 20)):
             self._hash.update(chunk)
             self.size += len(chunk)
-        if self.size != size:
-            raise OSError(0, "the file is shorter than what was written")
 
     def _refuse_another(self, other: os.stat_result) -> None:
         """Raise OSError if what stands under the file's name now is another file."""
