@@ -8,7 +8,6 @@ no more is in memory than `at_once` ids need, however many there are and however
 
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -241,20 +240,12 @@ def _step(values: np.ndarray, multiplier: int) -> np.ndarray:
 
 def _repeated(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the places of pairs of hashes that stand more than once."""
-    again = _standing_twice(first)
-    if not len(again):
+    ordered = np.sort(first)
+    again = ordered[1:] == ordered[:-1]
+    if not again.any():
         return np.empty(0, dtype=np.intp)
-    places = np.flatnonzero(np.isin(first, again))
+    places = np.flatnonzero(np.isin(first, ordered[1:][again]))
     order = np.lexsort((second[places], first[places]))
     places = places[order]
     same = (first[places][1:] == first[places][:-1]) & (second[places][1:] == second[places][:-1])
     return np.sort(places[np.append(same, False) | np.append(False, same)])
-
-
-def _standing_twice(values: np.ndarray) -> np.ndarray:
-    """Return the values (n,) uint64 that stand more than once, half of them sorted in another thread."""
-    upper = values > np.uint64(1 << 63)
-    with ThreadPoolExecutor(1) as other:
-        sorting = other.submit(np.sort, values[upper])
-        halves = [np.sort(values[~upper]), sorting.result()]
-    return np.concatenate([ordered[1:][ordered[1:] == ordered[:-1]] for ordered in halves])
