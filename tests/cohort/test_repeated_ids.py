@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ketapredict.cohort.repeated_ids import RepeatedIds, text_hashes
@@ -20,6 +20,7 @@ def flags(found: RepeatedIds, count: int, batch: int) -> list[bool]:
 
 
 @given(IDS, st.integers(1, 7), st.integers(1, 50))
+@example(["", "\x01"], 1, 1)
 @settings(max_examples=200, deadline=None)
 def test_found_as_by_counting_whatever_the_batches_and_portions(tmp_path_factory, ids, batch, at_once):
     folder = tmp_path_factory.mktemp("ids")

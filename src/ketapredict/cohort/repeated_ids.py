@@ -222,8 +222,10 @@ def text_hashes(texts: "pa.Array") -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mixed(words: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-    first = np.full(len(words), length, dtype=np.uint64)
-    second = ~first
+    # Far apart for each length: else an empty text and one that is the character 1 would be the same.
+    first, second = (
+        np.full(len(words), (length + 1) * multiplier % (1 << 64), dtype=np.uint64) for multiplier in _MULTIPLIERS
+    )
     for word in words.T:
         first = _step(first ^ word, _MULTIPLIERS[0])
         second = _step(second + word, _MULTIPLIERS[1])
